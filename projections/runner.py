@@ -1,0 +1,253 @@
+"""Follows the ledgers and applies events to the views, exactly once, in batches.
+
+Design A4: up to 1,000 events a transaction, position in the same transaction, a poison event
+stops its view only, generations that caught up are switched live. One runner per installation.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+
+from kernel.events import Recorded
+from kernel.ledger.ports import Follower, Ledger
+from projections.contract import Projection, ViewSpec
+from projections.database import (
+    BUILDING,
+    GENERATIONS,
+    LIVE,
+    RETIRED,
+    STOPPED,
+    Generation,
+    ViewsDatabase,
+)
+
+log = logging.getLogger("pianku.projections")
+_BATCH: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a generation of a view is behind its ledger."""
+
+    view: str
+    generation: int
+    state: str
+    position: int
+    lag_events: int
+    error: str
+    error_position: int
+
+
+class Runner:
+    """Applies events of `ledgers` to every view of `database`."""
+
+    def __init__(self, database: ViewsDatabase, ledgers: Mapping[str, Ledger]) -> None:
+        self._database = database
+        self._ledgers = ledgers
+        self._projections: dict[tuple[str, int], Projection] = {}
+        self._followers: list[Follower] = []
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Follow every ledger until `stop`; blocks."""
+        threads = [
+            threading.Thread(target=self._follow, args=(name,), name=f"projector-{name}")
+            for name in self._ledgers
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def stop(self) -> None:
+        """End `run` soon; may be called from any thread or a signal handler."""
+        self._stopping.set()
+        for follower in list(self._followers):
+            follower.stop()
+
+    def _follow(self, ledger: str) -> None:
+        self.catch_up(ledger)
+        follower = self._ledgers[ledger].follow(self._lowest(ledger))
+        self._followers.append(follower)
+        if self._stopping.is_set():
+            return
+        for batch in follower:
+            if self._stopping.is_set():
+                return
+            self.apply(ledger, batch)
+            # A rebuild asked for meanwhile starts from 0: bring it up beside the live one.
+            if self._lowest(ledger) < batch[-1].position:
+                self.catch_up(ledger)
+
+    def catch_up(self, ledger: str) -> None:
+        """Apply everything the ledger holds, then switch generations that are complete."""
+        while not self._stopping.is_set():
+            batch = self._ledgers[ledger].read(self._lowest(ledger), _BATCH)
+            if not batch:
+                break
+            self.apply(ledger, batch)
+        self._switch(ledger)
+
+    def apply(self, ledger: str, batch: Sequence[Recorded]) -> None:
+        """Apply a batch to every running generation that has not seen it."""
+        with self._lock:
+            for generation in self._running(ledger):
+                pending = [e for e in batch if e.position > generation.position]
+                if pending:
+                    self._apply_to(generation, pending)
+
+    def _apply_to(self, generation: Generation, events: Sequence[Recorded]) -> None:
+        spec = self._database.specs[generation.view]
+        try:
+            self._transact(generation, spec, events)
+        except Exception as problem:
+            if len(events) == 1:
+                self._poisoned(generation, events[0], problem)
+                return
+            # One of them is poison: apply what comes before it, one transaction an event.
+            for event in events:
+                try:
+                    self._transact(generation, spec, (event,))
+                except Exception as cause:  # noqa: BLE001 - whatever it is, only this view stops
+                    self._poisoned(generation, event, cause)
+                    return
+
+    def _transact(
+        self, generation: Generation, spec: ViewSpec, events: Sequence[Recorded]
+    ) -> None:
+        wanted = [e for e in events if e.fact.TOPIC in spec.topics]
+        with self._database.writer.begin() as connection:
+            if wanted:
+                self._projection(generation, spec).apply(connection, wanted)
+            connection.execute(
+                GENERATIONS.update()
+                .where(
+                    GENERATIONS.c.view == generation.view,
+                    GENERATIONS.c.generation == generation.generation,
+                )
+                .values(position=events[-1].position)
+            )
+
+    def _projection(self, generation: Generation, spec: ViewSpec) -> Projection:
+        key = (generation.view, generation.generation)
+        if key not in self._projections:
+            tables = self._database.tables(generation.view, generation.suffix)
+            self._projections[key] = spec.make_projection(tables)
+        return self._projections[key]
+
+    def _poisoned(self, generation: Generation, event: Recorded, problem: Exception) -> None:
+        # The exception's text may quote values of the event: only its kind is told.
+        log.error(
+            "view stopped",
+            extra={
+                "view": generation.view,
+                "position": event.position,
+                "topic": event.topic,
+                "problem": type(problem).__name__,
+            },
+        )
+        log.debug("view stopped by", exc_info=problem)
+        with self._database.writer.begin() as connection:
+            connection.execute(
+                GENERATIONS.update()
+                .where(
+                    GENERATIONS.c.view == generation.view,
+                    GENERATIONS.c.generation == generation.generation,
+                )
+                .values(
+                    state=STOPPED,
+                    error=f"{type(problem).__name__} on {event.topic}",
+                    error_position=event.position,
+                )
+            )
+
+    def _running(self, ledger: str) -> list[Generation]:
+        with self._database.reader.connect() as connection:
+            rows = self._database.generations(connection)
+        return [
+            row
+            for row in rows
+            if row.state in {LIVE, BUILDING}
+            and row.view in self._database.specs
+            and self._database.specs[row.view].ledger == ledger
+            and self._database.specs[row.view].version == row.version
+        ]
+
+    def _lowest(self, ledger: str) -> int:
+        running = self._running(ledger)
+        if not running:
+            return self._ledgers[ledger].head()
+        return min(row.position for row in running)
+
+    def _switch(self, ledger: str) -> None:
+        """Make complete `building` generations live and retire the ones they replace."""
+        head = self._ledgers[ledger].head()
+        for row in self._running(ledger):
+            if row.state != BUILDING or row.position < head:
+                continue
+            with self._database.writer.begin() as connection:
+                of_view = GENERATIONS.c.view == row.view
+                connection.execute(
+                    GENERATIONS.update()
+                    .where(of_view, GENERATIONS.c.generation != row.generation)
+                    .values(state=RETIRED)
+                )
+                connection.execute(
+                    GENERATIONS.update()
+                    .where(of_view, GENERATIONS.c.generation == row.generation)
+                    .values(state=LIVE)
+                )
+            log.info("view switched", extra={"view": row.view, "generation": row.generation})
+
+    def lags(self) -> list[Lag]:
+        """Return every generation's state and its distance from the ledger's head."""
+        with self._database.reader.connect() as connection:
+            rows = self._database.generations(connection)
+        found = []
+        for row in rows:
+            spec = self._database.specs.get(row.view)
+            if spec is None or row.state == RETIRED:
+                continue
+            head = self._ledgers[spec.ledger].head()
+            found.append(
+                Lag(row.view, row.generation, row.state, row.position, head - row.position,
+                    row.error, row.error_position)
+            )
+        return found
+
+    def rebuild(self, view: str) -> Generation:
+        """Begin a new generation beside the live one; a running projector fills and switches it."""
+        with self._database.writer.begin() as connection:
+            return self._database.add_generation(
+                connection, self._database.specs[view], BUILDING
+            )
+
+    def resume(self, view: str) -> None:
+        """Let a stopped view try its poison event again (after a repair)."""
+        with self._database.writer.begin() as connection:
+            connection.execute(
+                sa.update(GENERATIONS)
+                .where(GENERATIONS.c.view == view, GENERATIONS.c.state == STOPPED)
+                .values(state=LIVE, error="", error_position=0)
+            )
+
+    def drop_retired(self) -> None:
+        """Drop the tables of generations that no reader can still be using (at start-up)."""
+        with self._database.writer.begin() as connection:
+            for row in self._database.generations(connection):
+                if row.state != RETIRED or row.view not in self._database.specs:
+                    continue
+                self._database.tables(row.view, row.suffix).metadata.drop_all(connection)
+                connection.execute(
+                    GENERATIONS.delete().where(
+                        GENERATIONS.c.view == row.view,
+                        GENERATIONS.c.generation == row.generation,
+                    )
+                )

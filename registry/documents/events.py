@@ -1,0 +1,94 @@
+"""What happened to documents, submission sets, folders and associations.
+
+Facts of ITI TF-2 3.42 (register) and TF-3 4.2. Streams: entryUUID of a DocumentEntry, Folder or
+Association; `stream_id("submission-set", uniqueId)` for a SubmissionSet.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from kernel.events import Fact
+from registry.documents.values import Association, DocumentEntry, Folder, SubmissionSet
+
+
+class SubmissionAccepted(Fact, frozen=True, kw_only=True):
+    """A submission was accepted as a whole."""
+
+    TOPIC: ClassVar[str] = "submission.accepted:v1"
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"submission_set"})
+    entry_uuid: UUID
+    unique_id: str
+    source_id: str
+    patient_key: UUID
+    submission_set: SubmissionSet | None = None
+
+
+class DocumentRegistered(Fact, frozen=True, kw_only=True):
+    """A DocumentEntry was registered as Approved."""
+
+    TOPIC: ClassVar[str] = "document.registered:v1"
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"entry"})
+    entry_uuid: UUID
+    logical_id: UUID
+    version: int
+    unique_id: str
+    repository_unique_id: str
+    mime_type: str
+    hash: str
+    size: int
+    patient_key: UUID
+    object_sha256: str = ""
+    """Content hash of the stored object when the document lies in our own repository."""
+    entry: DocumentEntry | None = None
+
+
+class DocumentDeprecated(Fact, frozen=True, kw_only=True):
+    """A DocumentEntry was deprecated, as a rule because another replaced it."""
+
+    TOPIC: ClassVar[str] = "document.deprecated:v1"
+    entry_uuid: UUID
+    by_association: UUID | None = None
+
+
+class DocumentRelated(Fact, frozen=True, kw_only=True):
+    """Another document or a folder now points at this DocumentEntry (recorded in its stream)."""
+
+    TOPIC: ClassVar[str] = "document.related:v1"
+    entry_uuid: UUID
+    association: Association
+
+
+class FolderCreated(Fact, frozen=True, kw_only=True):
+    """A folder was created."""
+
+    TOPIC: ClassVar[str] = "folder.created:v1"
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"folder"})
+    entry_uuid: UUID
+    unique_id: str
+    patient_key: UUID
+    folder: Folder | None = None
+
+
+class FolderUpdated(Fact, frozen=True, kw_only=True):
+    """The content of a folder changed."""
+
+    TOPIC: ClassVar[str] = "folder.updated:v1"
+    entry_uuid: UUID
+    last_update_time: str
+
+
+class AssociationAsserted(Fact, frozen=True, kw_only=True):
+    """An association was asserted as Approved."""
+
+    TOPIC: ClassVar[str] = "association.asserted:v1"
+    patient_key: UUID
+    association: Association
+
+
+class AssociationDeprecated(Fact, frozen=True, kw_only=True):
+    """An association was deprecated."""
+
+    TOPIC: ClassVar[str] = "association.deprecated:v1"
+    entry_uuid: UUID
