@@ -1,0 +1,38 @@
+"""Every kind of fact this product records: TOPIC -> class, for all ledgers.
+
+Design A3. The frozen JSON Schemas in `schemas/events` are checked against this list by
+tests/architecture; called by `wiring`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+from typing import Final
+
+from kernel.events import Fact
+from kernel.ledger.topics import TopicTable
+from registry.access import events as access
+from registry.audit import events as audit
+from registry.documents import events as documents
+from registry.patients import events as patients
+from registry.studies import events as studies
+from repository.objects import events as objects
+
+_ROOMS: Final[tuple[ModuleType, ...]] = (access, audit, documents, objects, patients, studies)
+
+
+def facts() -> tuple[type[Fact], ...]:
+    """Return every fact class of every room, ordered by topic."""
+    found = [
+        member
+        for room in _ROOMS
+        for _, member in inspect.getmembers(room, inspect.isclass)
+        if issubclass(member, Fact) and member is not Fact
+    ]
+    return tuple(sorted(found, key=lambda fact: fact.TOPIC))
+
+
+def topic_table() -> TopicTable:
+    """Return the table that turns stored topics into classes."""
+    return TopicTable(facts())

@@ -1,0 +1,214 @@
+"""Every setting of an installation, in one frozen tree: file, then environment, then flags.
+
+Design F: nested, typed, one source of truth; an unknown key is an error; secrets by file only.
+Called by the command line; `docs/reference/settings.md` is generated from the descriptions.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from kernel.refusals import Invalid
+
+_PREFIX: Final = "PIANKU_"
+_NOT_SETTINGS: Final = frozenset({"PIANKU_REQUIRE_PEERS"})
+
+
+class BadSettings(Invalid):
+    """A setting is unknown or has a value it cannot have."""
+
+    code = "bad_settings"
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The HTTP door: portal, DICOMweb, SOAP."""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.")] = 8080
+    workers: Annotated[int, Meta(ge=1, description="HTTP worker processes.")] = 1
+    tls_certificate: Annotated[str, Meta(description="PEM certificate chain; empty = no TLS.")] = ""
+    tls_key: Annotated[str, Meta(description="PEM private key of the certificate.")] = ""
+    client_ca: Annotated[
+        str, Meta(description="PEM file of the authorities whose client certificates are read.")
+    ] = ""
+    allowed_origins: Annotated[
+        tuple[str, ...], Meta(description="Origins of outside viewers that may call DICOMweb.")
+    ] = ()
+    max_body_mib: Annotated[int, Meta(ge=1, description="Largest request body, MiB.")] = 8192
+
+
+class DimseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The DICOM door."""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.")] = 11112
+    ae_title: Annotated[str, Meta(max_length=16, description="Our AE title.")] = "PIANKU"
+    receivers: Annotated[int, Meta(ge=1, description="Receiver processes on the one port.")] = 1
+    max_associations: Annotated[
+        int, Meta(ge=1, description="Associations at once, per receiver process.")
+    ] = 64
+
+
+class MllpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The HL7 v2 door."""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.")] = 2575
+
+
+class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where events, views, keys and sessions are kept."""
+
+    engine: Annotated[
+        Literal["sqlite", "postgresql"], Meta(description="sqlite (embedded) or postgresql.")
+    ] = "sqlite"
+    dsn_file: Annotated[
+        str, Meta(description="File that holds the PostgreSQL connection string (a secret).")
+    ] = ""
+    schema: Annotated[str, Meta(description="PostgreSQL schema of this installation.")] = "pianku"
+    seal_every_events: Annotated[
+        int, Meta(ge=1, description="Sign and export the chain head after so many events.")
+    ] = 10_000
+    seal_every_seconds: Annotated[
+        int, Meta(ge=1, description="... or after so many seconds, whichever comes first.")
+    ] = 3600
+
+
+class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The affinity domain: identifiers and code sets."""
+
+    repository_oid: Annotated[
+        str, Meta(description="repositoryUniqueId; empty = made at the first start.")
+    ] = ""
+    assigning_authority: Annotated[
+        str, Meta(description="OID of the patient id domain; empty = made at the first start.")
+    ] = ""
+    source_oid: Annotated[
+        str, Meta(description="sourceId of our own submissions; empty = repository_oid.")
+    ] = ""
+    institution: Annotated[str, Meta(description="Name of the hospital.")] = "Pianku"
+    patient_feed_required: Annotated[
+        bool, Meta(description="Refuse documents of patients no feed or image has made known.")
+    ] = True
+    codes: Annotated[
+        str, Meta(description="Folder or file of code sets instead of the ones we ship.")
+    ] = ""
+    unchecked_codes: Annotated[
+        tuple[str, ...], Meta(description="Code types whose values are not checked.")
+    ] = ()
+
+
+class StudySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When studies count as complete and what is made of them."""
+
+    quiet_seconds: Annotated[
+        float, Meta(ge=0, description="A study without news for so long is complete.")
+    ] = 60.0
+    publish: Annotated[
+        bool, Meta(description="Register a KOS manifest of complete studies as XDS-I documents.")
+    ] = True
+
+
+class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may come in."""
+
+    loopback_system: Annotated[
+        bool,
+        Meta(description="SOAP, HL7 and any AE title from loopback act as `loopback` (demo)."),
+    ] = False
+    idle_minutes: Annotated[int, Meta(ge=1, description="A session unused so long ends.")] = 30
+    absolute_hours: Annotated[int, Meta(ge=1, description="A session ends after this.")] = 12
+    lockout_failures: Annotated[int, Meta(ge=1, description="Wrong passwords until locked.")] = 5
+    lockout_minutes: Annotated[int, Meta(ge=1, description="How long an account is locked.")] = 30
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An installation."""
+
+    data: Annotated[str, Meta(description="Folder that holds everything.")] = "pianku-data"
+    profile: Annotated[
+        Literal["embedded", "hospital"], Meta(description="Preset the other settings start from.")
+    ] = "embedded"
+    timezone: Annotated[str, Meta(description="Time zone of the date presets.")] = "Asia/Shanghai"
+    http: HttpSettings = HttpSettings()
+    dimse: DimseSettings = DimseSettings()
+    mllp: MllpSettings = MllpSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    domain: DomainSettings = DomainSettings()
+    study: StudySettings = StudySettings()
+    guard: GuardSettings = GuardSettings()
+
+    @property
+    def directory(self) -> Path:
+        """Return the data folder as a path."""
+        return Path(self.data)
+
+    def dsn(self) -> str | None:
+        """Return the PostgreSQL connection string, None on SQLite; raises BadSettings."""
+        if self.ledger.engine == "sqlite":
+            return None
+        try:
+            return Path(self.ledger.dsn_file).read_text(encoding="utf-8").strip()
+        except OSError as problem:
+            raise BadSettings("ledger.dsn_file cannot be read") from problem
+
+
+def load(
+    file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]
+) -> Settings:
+    """Return the settings of a TOML file, overlaid by the environment, overlaid by flags.
+
+    `PIANKU_HTTP__PORT=9000` and the flag `{"http.port": 9000}` both mean `http.port`.
+    Raises BadSettings naming the key.
+    """
+    tree: dict[str, Any] = {}
+    if file is not None:
+        try:
+            tree = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as problem:
+            raise BadSettings(f"the settings file cannot be read: {problem}") from problem
+    for name, value in environment.items():
+        if name.startswith(_PREFIX) and name not in _NOT_SETTINGS and "TEST_" not in name:
+            _put(tree, name[len(_PREFIX) :].lower().split("__"), value)
+    for name, value in flags.items():
+        if value is not None:
+            _put(tree, name.split("."), value)
+    from server.profiles import preset  # noqa: PLC0415 - profiles are written in settings' terms
+
+    merged = _overlay(preset(str(tree.get("profile", "embedded"))), tree)
+    try:
+        return msgspec.convert(merged, Settings, strict=False)
+    except msgspec.ValidationError as problem:
+        raise BadSettings(f"settings: {problem}") from problem
+
+
+def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
+    for part in path[:-1]:
+        step = tree.setdefault(part, {})
+        if not isinstance(step, dict):
+            raise BadSettings(f"{'.'.join(path)} is not a setting")
+        tree = step
+    if isinstance(value, str) and "," in value and path[-1] in _LISTS:
+        value = [v.strip() for v in value.split(",")]
+    elif path[-1] in _LISTS and isinstance(value, str):
+        value = [value] if value else []
+    tree[path[-1]] = value
+
+
+_LISTS: Final = frozenset({"allowed_origins", "unchecked_codes"})
+
+
+def _overlay(base: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in upper.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = _overlay(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
