@@ -1,4 +1,4 @@
-"""Why we said no: one tree, mapped to wire codes by each protocol's `faults.py`.
+"""Why we said no: one tree (design F), mapped to wire codes by each protocol's `faults.py`.
 
 Refusal
 ├── Invalid        the request is malformed or breaks a rule of the standard it came by
