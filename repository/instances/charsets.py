@@ -1,0 +1,109 @@
+"""Text of an attribute by its Specific Character Set (PS3.3 C.12.1.1.2, PS3.5 6.1).
+
+Single-byte sets, UTF-8, GB 18030, GBK, and ISO 2022 code extensions (Japanese, Korean, GB 2312).
+Called by `header.py` and `dicom_json.py`; undecodable octets become U+FFFD, never an exception.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+DEFAULT: Final = ("ascii",)
+
+_TERMS: Final[dict[str, str]] = {
+    "": "ascii", "ISO_IR 6": "ascii",
+    "ISO_IR 13": "shift_jis",
+    "ISO_IR 100": "latin-1", "ISO_IR 101": "iso8859-2", "ISO_IR 109": "iso8859-3",
+    "ISO_IR 110": "iso8859-4", "ISO_IR 126": "iso8859-7", "ISO_IR 127": "iso8859-6",
+    "ISO_IR 138": "iso8859-8", "ISO_IR 144": "iso8859-5", "ISO_IR 148": "iso8859-9",
+    "ISO_IR 166": "tis-620", "ISO_IR 203": "iso8859-15",
+    "ISO_IR 192": "utf-8", "GB18030": "gb18030", "GBK": "gbk",
+    "ISO 2022 IR 6": "ascii", "ISO 2022 IR 13": "shift_jis",
+    "ISO 2022 IR 87": "iso2022_jp", "ISO 2022 IR 159": "iso2022_jp_2",
+    "ISO 2022 IR 149": "euc_kr", "ISO 2022 IR 58": "gb2312",
+}
+# PS3.3 C.12.1.1.2: these stand alone; code extensions do not apply to them.
+_ALONE: Final = frozenset(("utf-8", "gb18030", "gbk"))
+_ESCAPES: Final[dict[bytes, str]] = {
+    b"\x1b(B": "ascii", b"\x1b-A": "latin-1", b"\x1b-B": "iso8859-2", b"\x1b-C": "iso8859-3",
+    b"\x1b-D": "iso8859-4", b"\x1b-F": "iso8859-7", b"\x1b-G": "iso8859-6",
+    b"\x1b-H": "iso8859-8", b"\x1b-L": "iso8859-5", b"\x1b-M": "iso8859-9",
+    b"\x1b-T": "tis-620", b"\x1b-b": "iso8859-15",
+    b"\x1b)I": "shift_jis", b"\x1b(J": "shift_jis",
+    b"\x1b$B": "iso2022_jp", b"\x1b$(D": "iso2022_jp_2",
+    b"\x1b$)C": "euc_kr", b"\x1b$)A": "gb2312",
+}
+_ESCAPE: Final = re.compile(rb"\x1b(?:\$[()][A-D]|\$B|[()\-][A-Za-z])")
+# These designate G0 and need their escape sequence kept for the codec.
+_STATEFUL: Final = frozenset(("iso2022_jp", "iso2022_jp_2"))
+
+
+def codecs_of(terms: str) -> tuple[str, ...]:
+    """Return the codecs of a Specific Character Set value, multi-valued by backslash."""
+    found = []
+    for term in terms.split("\\"):
+        name = term.strip("\x00 ").upper().replace("ISO-IR", "ISO_IR").replace("ISO IR", "ISO_IR")
+        codec = _TERMS.get(name)
+        if codec is None:
+            codec = _TERMS.get(name.replace("ISO 2022 IR", "ISO_IR").replace("_", " ", 0), "")
+        found.append(codec or "utf-8")
+    if len(found) > 1 and found[0] in _ALONE:
+        return (found[0],)
+    return tuple(found)
+
+
+def decode(octets: bytes, codecs: tuple[str, ...], *, delimiters: bytes = b"\r\n\t\f") -> str:
+    """Return the text of `octets`; after a delimiter the first codec is active again."""
+    if octets.isascii() and b"\x1b" not in octets and codecs[0] != "shift_jis":
+        return octets.decode("ascii")
+    if len(codecs) == 1 and b"\x1b" not in octets:
+        return _by(octets, codecs[0])
+    if codecs[0] in _ALONE:
+        return _by(octets, codecs[0])
+    return _extended(octets, codecs, delimiters)
+
+
+def _extended(octets: bytes, codecs: tuple[str, ...], delimiters: bytes) -> str:
+    # PS3.5 6.1.2.5.3: code extensions end at control characters and value delimiters.
+    first = codecs[0]
+    # Korean and Chinese writers leave the escape out after a delimiter: G1 of the second set.
+    high = next((c for c in codecs if c in {"euc_kr", "gb2312"}), first)
+    parts: list[str] = []
+    pattern = b"[" + re.escape(delimiters) + b"]" if delimiters else rb"(?!)"
+    for piece in re.split(b"(" + pattern + b")", octets):
+        active, position = first, 0
+        for match in _ESCAPE.finditer(piece):
+            parts.append(_run(piece[position : match.start()], active, high))
+            position = match.end()
+            named = _ESCAPES.get(match.group())
+            active = named or active
+            if active in _STATEFUL:
+                end = _ESCAPE.search(piece, position)
+                stop = end.start() if end else len(piece)
+                parts.append(_by(match.group() + piece[position:stop], active))
+                position = stop
+                active = first
+        parts.append(_run(piece[position:], active, high))
+    return "".join(parts)
+
+
+def _run(octets: bytes, active: str, high: str) -> str:
+    if not octets:
+        return ""
+    if active == "ascii" and not octets.isascii():
+        return _by(octets, high if high != "ascii" else "utf-8")
+    return _by(octets, active)
+
+
+def _by(octets: bytes, codec: str) -> str:
+    if codec == "ascii" and not octets.isascii():
+        # Outside the declared repertoire: UTF-8 if it is that, else Latin-1 keeps each octet.
+        try:
+            return octets.decode("utf-8")
+        except UnicodeDecodeError:
+            return octets.decode("latin-1")
+    try:
+        return octets.decode(codec, "replace")
+    except LookupError:  # pragma: no cover - every codec named above is in the standard library
+        return octets.decode("latin-1")
