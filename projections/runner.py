@@ -29,6 +29,7 @@ from projections.database import (
 
 log = logging.getLogger("pianku.projections")
 _BATCH: Final = 1000
+_ATTEND_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,18 @@ class Runner:
         ]
         for thread in threads:
             thread.start()
+        while not self._stopping.wait(_ATTEND_SECONDS):
+            self._attend()
         for thread in threads:
             thread.join()
+
+    def _attend(self) -> None:
+        """Bring up what no new event would wake: rebuilds asked for, views resumed."""
+        for name, ledger in self._ledgers.items():
+            if self._lowest(name) < ledger.head():
+                self.catch_up(name)
+            elif any(row.state == BUILDING for row in self._running(name)):
+                self._switch(name)
 
     def stop(self) -> None:
         """End `run` soon; may be called from any thread or a signal handler."""
@@ -99,6 +110,8 @@ class Runner:
         """Apply a batch to every running generation that has not seen it."""
         with self._lock:
             for generation in self._running(ledger):
+                if generation.position < batch[0].position - 1:
+                    continue  # it would skip events: catch_up brings it to this batch first
                 pending = [e for e in batch if e.position > generation.position]
                 if pending:
                     self._apply_to(generation, pending)

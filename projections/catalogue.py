@@ -1,0 +1,18 @@
+"""The read side's table of contents: every view with what it is for.
+
+Design C (projections/catalogue.py). Called by `server.wiring`; no view imports it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+VIEWS: Final[dict[str, str]] = {
+    "audit_trail": "who saw what, when, from where (access ledger)",
+    "document_index": "DocumentEntries, SubmissionSets, Folders, Associations for stored queries",
+    "patient_index": "patients and their identifiers",
+    "permissions": "accounts, tokens, AE titles and certificates in force",
+    "storage_map": "where every instance and frame lies",
+    "study_index": "studies, series and instances for lists, C-FIND and QIDO-RS",
+}
+"""View name -> what it answers."""
