@@ -28,6 +28,8 @@ class PasswordChanged(Fact, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "account.password-changed:v1"
     login: str
     password_hash: str
+    must_change: bool = False
+    """True when somebody else set it: the person then chooses his own at the next sign-in."""
 
 
 class RolesAssigned(Fact, frozen=True, kw_only=True):
@@ -74,7 +76,7 @@ class AeTitleAllowed(Fact, frozen=True, kw_only=True):
     networks: tuple[str, ...]
     """CIDR networks it may come from."""
     rights: tuple[str, ...]
-    """Subset of echo, store, find, move, get."""
+    """Subset of echo, store, find, move, get; or feed, for a sending application on MLLP."""
     host: str = ""
     """Where C-MOVE sends to for this title, if it is a move destination."""
     port: int = 0

@@ -1,0 +1,70 @@
+"""Who asks for what: Subject, Resource, the roles and the actions of the one decision.
+
+Implements the vocabulary of design A6 and requirements 7.4 (function x data scope x action).
+Made by `adapters/guard`, judged by `decision.py`, named in every access event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a caller may be; the rights of each stand in `decision.PERMISSIONS`."""
+
+    CLINICIAN = "clinician"
+    SYSTEM_ADMIN = "system_admin"
+    SECURITY_ADMIN = "security_admin"
+    AUDIT_ADMIN = "audit_admin"
+    SYSTEM = "system"
+    """An API, XDS or DICOM client."""
+
+
+ADMINISTRATORS: Final = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN})
+"""The three administrators (GB/T 22239-2019 8.1.4.2): one account holds one of them, alone."""
+
+ACTIONS: Final = frozenset(
+    {
+        "query", "view", "retrieve", "store", "register", "feed",
+        "echo", "find", "move", "get", "read-audit", "configure",
+    }
+)  # fmt: skip
+
+AE_RIGHTS: Final = frozenset({"echo", "store", "find", "move", "get", "feed"})
+"""What an AE title may be granted; `feed` is for a sending application (MSH-3) on MLLP."""
+
+ACCESS_KINDS: Final = frozenset({"account", "token", "ae-title", "certificate"})
+"""Resource kinds that the security administrator configures."""
+
+SYSTEM_KINDS: Final = frozenset({"projection", "storage", "ledger", "node", "settings", "channel"})
+"""Resource kinds that the system administrator configures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A caller as the guard knows him; attributes, not queries, decide what he may."""
+
+    name: str
+    """Login, token id, AE title, certificate label or system name."""
+    kind: str
+    """account | token | ae | certificate | system."""
+    roles: frozenset[str] = frozenset()
+    address: str = ""
+    label: str = ""
+    """What a person calls it: display name, token label."""
+    rights: frozenset[str] | None = field(default=None)
+    """Actions the caller is limited to (an AE title's grant); None: what the roles allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What is asked for; the ids are given where the request names one thing."""
+
+    kind: str
+    """study | document | patient | instance | audit | account | token | ..."""
+    patient_key: UUID | None = None
+    study_uid: str = ""
+    document_id: str = ""
