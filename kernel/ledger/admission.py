@@ -87,6 +87,46 @@ def admit(
     return result
 
 
+@dataclass(slots=True)
+class Presumed:
+    """A whole group as it would be stored if nobody has to be refused."""
+
+    bases: dict[UUID, int | None] = field(default_factory=dict)
+    """The version each stream must have now; None: any."""
+    steps: list[int] = field(default_factory=list)
+    """For each event, its version counted from the version its stream has now."""
+    claims: list[tuple[Claim, int]] = field(default_factory=list)
+    """Claims with the number, in the group, of the last event of their append."""
+
+
+def presume(group: Sequence[Prepared]) -> Presumed | None:
+    """Return what must hold for the whole group to be stored, None when that takes a look.
+
+    Lets an engine that is far away store a group in one round trip: it checks the bases and
+    the claims, and only when they do not hold are the appends judged one by one (`admit`).
+    """
+    result = Presumed()
+    reached: dict[UUID, int] = {}
+    taken: dict[tuple[str, str], Claim] = {}
+    last = 0
+    for prepared in group:
+        last += len(prepared.events)
+        for part in prepared.parts:
+            before = reached.get(part.stream, 0)
+            base = result.bases.setdefault(part.stream, part.expected)
+            if part.expected is not None and (base is None or part.expected != base + before):
+                return None
+            result.steps.extend(range(before + 1, before + part.size + 1))
+            reached[part.stream] = before + part.size
+        for claim in prepared.claims:
+            own = taken.setdefault((claim.kind, claim.key), claim)
+            if own is claim:
+                result.claims.append((claim, last))
+            elif not (claim.shared and claim.fingerprint == own.fingerprint):
+                return None
+    return result
+
+
 def streams_of(group: Iterable[Prepared]) -> list[UUID]:
     """Return every stream of a group once."""
     return list(dict.fromkeys(part.stream for prepared in group for part in prepared.parts))

@@ -65,9 +65,7 @@ def content_digest(
         b"" if sealed_for is None else sealed_for.bytes,
         sealed or b"",
     )
-    return hashlib.sha256(
-        b"".join((_CONTENT, _LENGTHS.pack(*map(len, fields)), *fields))
-    ).digest()
+    return hashlib.sha256(b"".join((_CONTENT, _LENGTHS.pack(*map(len, fields)), *fields))).digest()
 
 
 def link(before: bytes, place: tuple[int, bytes, int, int], digest: bytes) -> bytes:

@@ -36,9 +36,7 @@ class Committer:
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(
-            target=self._run, name=f"ledger-{name}-commit", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name=f"ledger-{name}-commit", daemon=True)
         self._thread.start()
 
     def submit(self, prepared: Prepared) -> Future[int]:
@@ -92,7 +90,7 @@ class Committer:
         except LedgerUnavailable as error:
             for one in group:
                 one.future.set_exception(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to its caller
             if len(group) == 1:
                 group[0].future.set_exception(error)
                 return

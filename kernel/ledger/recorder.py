@@ -201,9 +201,7 @@ class LedgerRecorder(ApplicationRecorder):
         """Return the position of the last event, None when the ledger is empty."""
         return self.head().position or None
 
-    def subscribe(
-        self, gt: int | None = None, topics: Sequence[str] = ()
-    ) -> TailSubscription:
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> TailSubscription:
         """Return an iterator over stored events that goes on as they are committed."""
         self.watch()
         return TailSubscription(self, gt, topics)
@@ -223,9 +221,7 @@ def _prepared(event: LedgerEvent) -> PreparedEvent:
         body=body,
         sealed_for=event.sealed_for,
         sealed=event.sealed,
-        digest=content_digest(
-            event.topic, event.envelope, body, event.sealed_for, event.sealed
-        ),
+        digest=content_digest(event.topic, event.envelope, body, event.sealed_for, event.sealed),
     )
 
 

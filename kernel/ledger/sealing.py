@@ -120,9 +120,13 @@ class FieldSealing:
         if key is None:
             return None
         try:
-            secret = AESGCM(key).decrypt(
-                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._bound_to(stream, topic)
-            ).decode()
+            secret = (
+                AESGCM(key)
+                .decrypt(
+                    sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._bound_to(stream, topic)
+                )
+                .decode()
+            )
         except InvalidTag:
             raise SealBroken("the sealed fields of an event do not open under its key") from None
         # Both are JSON objects without white space; the sealed one is never empty.

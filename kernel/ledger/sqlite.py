@@ -7,12 +7,11 @@ transaction. Called by `ledger.open_sqlite`.
 from __future__ import annotations
 
 import contextlib
-import queue
 import random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -27,6 +26,7 @@ from kernel.ledger.admission import (
 )
 from kernel.ledger.chain import SUITE, Head, Row, genesis, link
 from kernel.ledger.ports import ClaimHeld, LedgerUnavailable
+from kernel.ledger.readers import Readers
 from kernel.ledger.recorder import LedgerRecorder, held_names
 from kernel.times import Clock, micros
 
@@ -55,8 +55,13 @@ CREATE VIEW IF NOT EXISTS readable AS
     body, sealed_for IS NOT NULL AS sealed
   FROM event;
 """
-_COLUMNS: Final = "position, stream, version, topic, at, envelope, body, sealed_for, sealed, hash"
-_INSERT: Final = f"INSERT INTO event ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)"
+_SELECT: Final = """
+SELECT position, stream, version, topic, at, envelope, body, sealed_for, sealed, hash FROM event
+"""
+_INSERT: Final = """
+INSERT INTO event (position, stream, version, topic, at, envelope, body, sealed_for, sealed, hash)
+VALUES (?,?,?,?,?,?,?,?,?,?)
+"""
 _VERSION: Final = "SELECT version FROM event WHERE stream = ? ORDER BY version DESC LIMIT 1"
 _GAP: Final = """
 SELECT position FROM event e WHERE version > 1
@@ -76,7 +81,7 @@ class SqliteRecorder(LedgerRecorder):
         self._clock = clock
         self._write_lock = threading.Lock()
         self._writer: sqlite3.Connection | None = None
-        self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        self._readers = Readers(self._connect_reader)
         self._watcher: threading.Thread | None = None
         self._closed = threading.Event()
         with self._write_lock, _translated():
@@ -117,8 +122,7 @@ class SqliteRecorder(LedgerRecorder):
         """Return rows of one stream with version > `above` (and <= `until`)."""
         order = "DESC" if descending else "ASC"
         return self._rows(
-            "WHERE stream = ? AND version > ? AND version <= ?"
-            f" ORDER BY version {order} LIMIT ?",
+            f"WHERE stream = ? AND version > ? AND version <= ? ORDER BY version {order} LIMIT ?",
             (stream.bytes, above, _NO_END if until is None else until, _limit(limit)),
         )
 
@@ -166,15 +170,11 @@ class SqliteRecorder(LedgerRecorder):
         self.pulse.beat()
         if self._watcher is not None:
             self._watcher.join()
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._readers.get_nowait().close()
+        self._readers.close()
 
     def _store(self, writer: sqlite3.Connection, group: Sequence[Prepared]) -> list[Outcome]:
         _begin(writer)
-        head = Head._make(
-            writer.execute("SELECT position, hash, at, suite FROM head").fetchone()
-        )
+        head = Head._make(writer.execute("SELECT position, hash, at, suite FROM head").fetchone())
         versions = {
             stream: found[0]
             for stream in streams_of(group)
@@ -243,38 +243,25 @@ class SqliteRecorder(LedgerRecorder):
             self._path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False
         )
 
+    def _connect_reader(self) -> sqlite3.Connection:
+        reader = self._connect()
+        reader.execute("PRAGMA query_only = ON")
+        return reader
+
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Lend a read connection; there are as many as threads that read at once."""
+    def _reading(self) -> Generator[sqlite3.Connection]:
         with _translated():
             if self._closed.is_set():
                 raise LedgerUnavailable("the ledger is closed")
-            try:
-                reader = self._readers.get_nowait()
-            except queue.Empty:
-                reader = self._connect()
-                reader.execute("PRAGMA query_only = ON")
-            try:
+            with self._readers.lend() as reader:
                 yield reader
-            except BaseException:
-                reader.close()
-                raise
-            self._readers.put(reader)
 
     def _select(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         with self._reading() as reader:
             return reader.execute(statement, values).fetchall()
 
     def _rows(self, condition: str, values: Sequence[Any]) -> list[Row]:
-        found = self._select(f"SELECT {_COLUMNS} FROM event {condition}", values)
-        return [
-            Row(
-                position, UUID(bytes=stream), version, topic, at, envelope, body,
-                None if sealed_for is None else UUID(bytes=sealed_for), sealed, chained,
-            )  # fmt: skip
-            for position, stream, version, topic, at, envelope, body, sealed_for, sealed, chained
-            in found
-        ]
+        return [_row(*found) for found in self._select(f"{_SELECT} {condition}", values)]
 
     def _poll(self) -> None:
         """Beat the pulse when another connection has committed; quick after news, then slower."""
@@ -294,6 +281,14 @@ class SqliteRecorder(LedgerRecorder):
             self.pulse.beat()
         if poller is not None:
             poller.close()
+
+
+def _row(position: int, stream: bytes, *rest: Any) -> Row:
+    version, topic, at, envelope, body, sealed_for, sealed, chained = rest
+    patient = None if sealed_for is None else UUID(bytes=sealed_for)
+    return Row(
+        position, UUID(bytes=stream), version, topic, at, envelope, body, patient, sealed, chained
+    )
 
 
 def _held(
@@ -340,7 +335,7 @@ def _set_wal(writer: sqlite3.Connection) -> None:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _translated() -> Generator[None]:
     """Turn a database that cannot serve now into LedgerUnavailable; other errors are bugs."""
     try:
         yield
