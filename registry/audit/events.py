@@ -17,8 +17,8 @@ class AccessRecorded(Fact, frozen=True, kw_only=True):
 
     TOPIC: ClassVar[str] = "access.recorded:v1"
     action: str
-    """login, logout, query, view, retrieve, store, register, feed, find, move, get, echo, configure,
-    read-audit."""
+    """login, logout, query, view, retrieve, store, register, feed, echo, find, move, get,
+    configure, read-audit."""
     outcome: str
     """success | denied | failed."""
     transaction: str
