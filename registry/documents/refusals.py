@@ -1,0 +1,77 @@
+"""Why a submission or a document request was refused (the conditions of ITI TF-3 4.2.4).
+
+Raised by `commands.py` and `metadata.py` here and by the workflows that call them; each
+protocol's `faults.py` gives them their wire codes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kernel.refusals import Conflict, Invalid, NotFound
+
+
+class MetadataInvalid(Invalid):
+    """An attribute of the metadata is missing or breaks its rule (ITI TF-3 4.2.3)."""
+
+    code: ClassVar[str] = "metadata_invalid"
+
+
+class CodeUnknown(MetadataInvalid):
+    """A code is not in the code set of the affinity domain."""
+
+    code: ClassVar[str] = "code_unknown"
+
+
+class PatientUnknown(NotFound):
+    """The patient id was never fed to this registry."""
+
+    code: ClassVar[str] = "patient_unknown"
+
+
+class PatientIdMismatch(Invalid):
+    """Objects that must belong to one patient name different ones."""
+
+    code: ClassVar[str] = "patient_id_mismatch"
+
+
+class UniqueIdTwice(Invalid):
+    """A uniqueId occurs twice within one submission."""
+
+    code: ClassVar[str] = "unique_id_twice"
+
+
+class UniqueIdTaken(Conflict):
+    """A uniqueId is already registered for another object."""
+
+    code: ClassVar[str] = "unique_id_taken"
+
+
+class DocumentHashDiffers(Conflict):
+    """The document's uniqueId is registered with another hash."""
+
+    code: ClassVar[str] = "document_hash_differs"
+
+
+class DocumentSizeDiffers(Conflict):
+    """The document's uniqueId is registered with another size."""
+
+    code: ClassVar[str] = "document_size_differs"
+
+
+class EntryUuidTaken(Conflict):
+    """An entryUUID of the submission is already in the registry."""
+
+    code: ClassVar[str] = "entry_uuid_taken"
+
+
+class ReferenceUnresolved(NotFound):
+    """An association names an object that is neither in the submission nor in the registry."""
+
+    code: ClassVar[str] = "reference_unresolved"
+
+
+class TargetDeprecated(Conflict):
+    """An association points at a document that is deprecated."""
+
+    code: ClassVar[str] = "target_deprecated"
