@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from kernel.ledger.ports import Append, Ledger, StreamMoved
-from registry.access import commands, grants
-from registry.access.grants import NewToken
+from registry.access import commands
+from registry.access.commands import NewToken
 
 
 class AccessAdministration:
@@ -79,14 +79,14 @@ class AccessAdministration:
         self, label: str, roles: Iterable[str], expires: datetime | None = None
     ) -> NewToken:
         """Issue a bearer token; the secret is in the answer only."""
-        made = grants.issue_token(label=label, roles=roles, expires=expires)
+        made = commands.issue_token(label=label, roles=roles, expires=expires)
         self._facts.append(made.append)
         return made
 
     def revoke_token(self, token_id: str) -> int:
         """Revoke a bearer token."""
         state, _ = self._grant("token", token_id)
-        return self._facts.append(grants.revoke_token(state, token_id=token_id))
+        return self._facts.append(commands.revoke_token(state, token_id=token_id))
 
     def allow_ae(
         self,
@@ -99,7 +99,7 @@ class AccessAdministration:
     ) -> int:
         """Allow an AE title, or change what it is allowed."""
         return self._facts.append(
-            grants.allow_ae(
+            commands.allow_ae(
                 ae_title=ae_title, networks=networks, rights=rights, host=host, port=port
             )
         )
@@ -107,21 +107,21 @@ class AccessAdministration:
     def revoke_ae(self, ae_title: str) -> int:
         """Revoke an AE title."""
         state, _ = self._grant("ae", ae_title)
-        return self._facts.append(grants.revoke_ae(state, ae_title=ae_title))
+        return self._facts.append(commands.revoke_ae(state, ae_title=ae_title))
 
     def trust_certificate(self, fingerprint: str, label: str, roles: Iterable[str]) -> int:
         """Trust a TLS client certificate."""
         return self._facts.append(
-            grants.trust_certificate(fingerprint=fingerprint, label=label, roles=roles)
+            commands.trust_certificate(fingerprint=fingerprint, label=label, roles=roles)
         )
 
     def revoke_certificate(self, fingerprint: str) -> int:
         """Stop to trust a TLS client certificate."""
         state, _ = self._grant("certificate", fingerprint)
-        return self._facts.append(grants.revoke_certificate(state, fingerprint=fingerprint))
+        return self._facts.append(commands.revoke_certificate(state, fingerprint=fingerprint))
 
     def _grant(self, kind: str, name: str) -> tuple[commands.GrantState, int]:
-        stream = grants.grant_stream(kind, name)
+        stream = commands.grant_stream(kind, name)
         return self._facts.fold(stream, commands.NO_GRANT, commands.apply_grant)
 
     def _account(

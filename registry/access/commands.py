@@ -1,18 +1,24 @@
-"""Decide about accounts: create, change password, assign roles, disable.
+"""Decide about accounts, bearer tokens, AE titles and TLS certificates.
 
-Implements design A6 and requirements 9.2 P-1 and P-5. Pure: past state and request -> Append;
-the clients' grants are in `grants.py`. Called by `workflows/administer_access.py`.
+Implements design A6 and requirements 9.2 P-1 and P-5 (RFC 6750 tokens, PS3.8 AE titles, X.509).
+Pure: past state and request -> Append. Called by `workflows/administer_access.py`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import ip_network
 from typing import Final
 from uuid import UUID
 
-from kernel.identifiers import stream_id
+from kernel.events import Fact
+from kernel.identifiers import secret_token, stream_id
 from kernel.ledger.ports import Append, StreamAppend
+from kernel.times import dtm
 from registry.access import events as facts
 from registry.access.aggregate import (
     NO_ACCOUNT,
@@ -28,29 +34,31 @@ from registry.access.refusals import (
     AccountUnknown,
     BadCredentials,
     BadGrant,
+    GrantUnknown,
     OwnAccount,
     RolesExclude,
     WeakPassword,
 )
-from registry.access.values import ADMINISTRATORS, Role
+from registry.access.values import ADMINISTRATORS, AE_RIGHTS, Role
 
-__all__ = [
-    "NO_ACCOUNT",
-    "NO_GRANT",
-    "AccountState",
-    "GrantState",
-    "account_stream",
-    "apply_account",
-    "apply_grant",
-    "assign_roles",
-    "change_password",
-    "check_roles",
-    "create_account",
-    "disable",
-]
+__all__ = ["NO_ACCOUNT", "NO_GRANT", "AccountState", "GrantState", "apply_account", "apply_grant"]
+"""What `workflows` fold streams with; the commands are below."""
 
 _LOGIN: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{1,62}")
 _MAX_NAME: Final = 200
+_LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_AE_TITLE: Final = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
+_HOST: Final = re.compile(r"[A-Za-z0-9:._-]{0,253}")
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token just made; the secret is shown once and kept nowhere."""
+
+    token_id: str
+    secret: str = field(repr=False)
+    append: Append
 
 
 def account_stream(login: str) -> UUID:
@@ -158,6 +166,87 @@ def check_roles(roles: Iterable[str], *, person: bool) -> tuple[str, ...]:
     return wanted
 
 
+def grant_stream(kind: str, name: str) -> UUID:
+    """Return the stream of a token (`token`), AE title (`ae`) or certificate (`certificate`)."""
+    return stream_id(kind, name)
+
+
+def issue_token(*, label: str, roles: Iterable[str], expires: datetime | None = None) -> NewToken:
+    """Issue a bearer token; its id is readable, `label-xxxxxxxx`."""
+    if _LABEL.fullmatch(label) is None:
+        raise BadGrant("a token's label has 1 to 63 of the characters A-Z a-z 0-9 . _ -")
+    secret = secret_token()
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    token_id = f"{label}-{digest[:8]}"
+    fact = facts.TokenIssued(
+        token_id=token_id,
+        token_sha256=digest,
+        label=label,
+        roles=check_roles(roles, person=False),
+        expires="" if expires is None else dtm(expires),
+    )
+    return NewToken(token_id, secret, _grant_append("token", token_id, fact, version=0))
+
+
+def revoke_token(state: GrantState, *, token_id: str) -> Append:
+    """Revoke a token."""
+    _check_good(state)
+    return _grant_append("token", token_id, facts.TokenRevoked(token_id=token_id))
+
+
+def allow_ae(
+    *,
+    ae_title: str,
+    networks: Iterable[str],
+    rights: Iterable[str],
+    host: str = "",
+    port: int = 0,
+) -> Append:
+    """Allow an AE title (PS3.5 6.2 AE) from these networks; a later grant replaces the former.
+
+    `feed` lets a sending application (MSH-3) of that name send HL7 v2 messages by MLLP.
+    """
+    title = ae_title.strip()
+    if _AE_TITLE.fullmatch(title) is None:
+        raise BadGrant("an AE title has 1 to 16 printable characters, no backslash")
+    wanted = tuple(sorted(set(rights)))
+    if not set(wanted) <= AE_RIGHTS or not (wanted or host):
+        raise BadGrant("an AE title is granted at least one of " + ", ".join(sorted(AE_RIGHTS)))
+    if _HOST.fullmatch(host) is None or not 0 <= port < 65536 or bool(host) != bool(port):
+        raise BadGrant("a move destination has a host and a port")
+    fact = facts.AeTitleAllowed(
+        ae_title=title, networks=_networks(networks), rights=wanted, host=host, port=port
+    )
+    return _grant_append("ae", title, fact)
+
+
+def revoke_ae(state: GrantState, *, ae_title: str) -> Append:
+    """Revoke an AE title."""
+    _check_good(state)
+    return _grant_append("ae", ae_title, facts.AeTitleRevoked(ae_title=ae_title))
+
+
+def trust_certificate(*, fingerprint: str, label: str, roles: Iterable[str]) -> Append:
+    """Let a TLS client certificate (hex SHA-256 of its DER) stand for a system."""
+    digest = fingerprint.replace(":", "").lower()
+    if _FINGERPRINT.fullmatch(digest) is None:
+        raise BadGrant("a fingerprint is the SHA-256 of the DER certificate in hex")
+    if _LABEL.fullmatch(label) is None:
+        raise BadGrant("a certificate's label has 1 to 63 of the characters A-Z a-z 0-9 . _ -")
+    fact = facts.CertificateTrusted(
+        fingerprint=digest, label=label, roles=check_roles(roles, person=False)
+    )
+    return _grant_append("certificate", digest, fact)
+
+
+def revoke_certificate(state: GrantState, *, fingerprint: str) -> Append:
+    """Stop to trust a certificate."""
+    _check_good(state)
+    return _grant_append(
+        "certificate", fingerprint, facts.CertificateRevoked(fingerprint=fingerprint)
+    )
+
+
 def _check_alive(state: AccountState) -> None:
     if not state.exists or state.disabled:
         raise AccountUnknown
@@ -173,3 +262,19 @@ def _append(
     expected_version: int | None,
 ) -> Append:
     return Append((StreamAppend(account_stream(login), (fact,), expected_version),))
+
+
+def _networks(networks: Iterable[str]) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(text.strip(), strict=False)) for text in networks)
+    except ValueError:
+        raise BadGrant("a network has the form 10.1.0.0/16 or fd00::/64") from None
+
+
+def _check_good(state: GrantState) -> None:
+    if not state.good:
+        raise GrantUnknown
+
+
+def _grant_append(kind: str, name: str, fact: Fact, version: int | None = None) -> Append:
+    return Append((StreamAppend(grant_stream(kind, name), (fact,), version),))
