@@ -19,3 +19,13 @@ class Demographics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """M, F, O or empty (PS3.3 C.7.1.1)."""
     address: str = ""
     telephone: str = ""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What one message says: None = not said, empty = to be removed (HL7 2.5 2.5.3)."""
+
+    name: str | None = None
+    birth_date: str | None = None
+    sex: str | None = None
+    address: str | None = None
+    telephone: str | None = None
