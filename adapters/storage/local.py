@@ -205,6 +205,11 @@ class LocalIncoming:
                 done += os.write(self._fd, memoryview(chunk)[done:])
             self.size += done
 
+    def read(self, offset: int, length: int) -> bytes:
+        """Return octets that were written already."""
+        with _storage():
+            return _pread(self._fd, offset, max(0, min(length, self.size - offset)))
+
     def seal(self) -> None:
         """Say that all octets are there; the hashes are valid from now on."""
         self.sha256 = self._sha256.hexdigest()

@@ -37,6 +37,10 @@ class Incoming(Protocol):
         """Add octets; raises StorageUnavailable."""
         ...
 
+    def read(self, offset: int, length: int) -> bytes:
+        """Return octets that were written already (to look at a header, to compare)."""
+        ...
+
     def seal(self) -> None:
         """Say that all octets are there; the hashes are valid from now on."""
         ...

@@ -69,6 +69,15 @@ def test_tells_sha1_when_asked(store):
     incoming.discard()
 
 
+def test_what_comes_in_can_be_read_back(store):
+    incoming = store.incoming()
+    incoming.write(DATA[:3000])
+    assert incoming.read(1000, 10) == DATA[1000:1010]
+    assert incoming.read(2990, 100) == DATA[2990:3000]
+    assert incoming.read(5000, 10) == b""
+    incoming.discard()
+
+
 def test_nothing_is_visible_before_keep(store):
     incoming = store.incoming()
     incoming.write(DATA)

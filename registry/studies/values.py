@@ -1,0 +1,51 @@
+"""An instance as it is offered to a study, and what became of it.
+
+Implements the identifying attributes of PS3.3 C.12.1, C.7.2.1, C.7.3.1. Used by commands,
+workflows and the DICOM adapters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from registry.patients.values import Demographics
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One stored Part 10 file; its object key is `sha256`."""
+
+    sop_uid: str
+    series_uid: str
+    sop_class: str
+    transfer_syntax: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewPatient:
+    """A patient that an image names and nobody has told us of."""
+
+    key: UUID
+    patient_id: str
+    """CX `id^^^&OID&ISO`."""
+    demographics: Demographics
+
+
+@dataclass(frozen=True, slots=True)
+class StudyBatch:
+    """Instances of one study and patient that are recorded together."""
+
+    study_uid: str
+    patient_key: UUID
+    instances: tuple[Instance, ...]
+
+
+class Outcome(StrEnum):
+    """What became of an offered instance that was not refused."""
+
+    STORED = "stored"
+    ALREADY_HELD = "already held"

@@ -1,0 +1,131 @@
+"""A small archive for tests: a real SQLite ledger, the local tier, the intake, no server.
+
+Called by tests of workflows and of the DICOM adapters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
+
+from adapters.storage.local import LocalBlobStore
+from kernel.identifiers import PatientKeys
+from kernel.ledger.ledger import EventLedger, open_sqlite
+from kernel.ledger.sealing import KeyRing, MemoryRing
+from kernel.ledger.topics import TopicTable
+from registry.documents import events as documents
+from registry.patients import events as patients
+from registry.studies import events as studies
+from repository.instances.header import identify
+from repository.objects import events as objects
+from workflows.identify_patient import PatientPolicy
+from workflows.store_instances import InstanceIntake, Offer
+
+AUTHORITY = "1.2.826.0.1.3680043.10.99"
+FACTS = [
+    fact
+    for room in (studies, patients, documents, objects)
+    for fact in vars(room).values()
+    if isinstance(fact, type) and getattr(fact, "TOPIC", None)
+]
+
+
+def open_facts(folder: Path, ring: KeyRing) -> EventLedger:
+    """Open the facts ledger of an archive's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return open_sqlite(folder / "facts.db", "facts", topics=TopicTable(FACTS), ring=ring)
+
+
+@dataclass
+class Archive:
+    """What a test looks at."""
+
+    ledger: EventLedger
+    blobs: LocalBlobStore
+    intake: InstanceIntake
+    patient_keys: PatientKeys
+    folder: Path
+
+    def facts(self, kind: type | tuple[type, ...] = object) -> list[Any]:
+        """Return the facts of a kind, in order."""
+        return [r.fact for r in self.ledger.read(0, 100_000) if isinstance(r.fact, kind)]
+
+    def stored(self) -> dict[str, str]:
+        """Return SOP Instance UID -> object key of everything recorded."""
+        return {
+            uid: key
+            for fact in self.facts(studies.InstancesStored)
+            for uid, key in zip(fact.sop_uids, fact.sha256, strict=True)
+        }
+
+    def offer(self, octets: bytes) -> Offer:
+        """Return octets as an adapter would offer them."""
+        incoming = self.blobs.incoming()
+        incoming.write(octets)
+        incoming.seal()
+        return Offer(incoming, identify(octets))
+
+    def close(self) -> None:
+        """Close everything."""
+        self.intake.close()
+        self.ledger.close()
+        self.blobs.close()
+
+
+def open_archive(folder: Path, *, ring: KeyRing | None = None, **policy: Any) -> Archive:
+    """Open (and make) an archive in a folder."""
+    ledger = open_facts(folder, ring or MemoryRing())
+    blobs = LocalBlobStore(folder / "blobs")
+    keys = PatientKeys(b"k" * 32)
+    intake = InstanceIntake(ledger, blobs, keys, PatientPolicy(AUTHORITY, **policy))
+    return Archive(ledger, blobs, intake, keys, folder)
+
+
+def stable(*parts: object) -> str:
+    """Return a UID that always belongs to `parts`."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:15]
+    return f"2.25.{int.from_bytes(digest, 'big')}"
+
+
+def instance(
+    number: int = 1, *, study: str = "A", series: str = "1", syntax: UID = ExplicitVRLittleEndian,
+    size: int = 64, **attributes: Any,
+) -> Dataset:
+    """Return a small CT image; equal arguments give equal octets."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.SpecificCharacterSet = "ISO_IR 192"
+    ds.SOPClassUID = CTImageStorage
+    ds.SOPInstanceUID = stable(study, series, number)
+    ds.StudyDate, ds.StudyTime, ds.AccessionNumber = "20260301", "101500", f"ACC-{study}"
+    ds.Modality, ds.StudyDescription, ds.SeriesDescription = "CT", f"Study {study}", "Axial"
+    ds.PatientName, ds.PatientID = "Test^Archive", f"PAT-{study}"
+    ds.PatientBirthDate, ds.PatientSex = "19700102", "O"
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = stable(study), stable(study, series)
+    ds.StudyID, ds.SeriesNumber, ds.InstanceNumber = "1", int(series), number
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+    ds.Rows = ds.Columns = size
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
+    ds.PixelData = bytes((number + n // 7) % 251 for n in range(size)) * (2 * size)
+    for keyword, value in attributes.items():
+        if value is None:
+            delattr(ds, keyword)
+        else:
+            setattr(ds, keyword, value)
+    ds.file_meta.MediaStorageSOPClassUID = ds.get("SOPClassUID", CTImageStorage)
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.get("SOPInstanceUID", "1.2.3")
+    return ds
+
+
+def octets(ds: Dataset) -> bytes:
+    """Return a data set as a Part 10 file."""
+    out = io.BytesIO()
+    ds.save_as(out, enforce_file_format=True)
+    return out.getvalue()

@@ -1,0 +1,386 @@
+"""Instances come in: keep the octets, then record them, many in one event and one commit.
+
+PS3.4 B and PS3.18 10.5 end here (C-STORE, STOW-RS). Called from many threads of
+`adapters.dimse` and `adapters.dicomweb`; returns when octets and event are durable (design A3, A5).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import UUID
+
+from kernel.context import Envelope
+from kernel.identifiers import PatientKeys
+from kernel.ledger.ports import ClaimTaken, Ledger, StreamMoved
+from kernel.refusals import Refusal, Unavailable
+from registry.studies import commands
+from registry.studies.refusals import InstanceDiffers, IntakeClosed, PatientNotKnown
+from registry.studies.values import Instance, NewPatient, Outcome, StudyBatch
+from repository.tiers.ports import BlobStore, Incoming, ObjectMissing
+from workflows.compare_instances import same_dataset
+from workflows.identify_patient import PatientModule, PatientPolicy, demographics
+
+_KNOWN_PATIENTS: Final = 100_000
+_AT_ONCE: Final = 2048
+"""Instances in one append."""
+_log = logging.getLogger("pianku.intake")
+
+
+class Identified(PatientModule, Protocol):
+    """What the header of an instance tells; `repository.instances.header.InstanceHeader` is one."""
+
+    @property
+    def sop_uid(self) -> str:
+        """Return SOP Instance UID."""
+        ...
+
+    @property
+    def series_uid(self) -> str:
+        """Return Series Instance UID."""
+        ...
+
+    @property
+    def sop_class_uid(self) -> str:
+        """Return SOP Class UID."""
+        ...
+
+    @property
+    def transfer_syntax(self) -> str:
+        """Return the transfer syntax of the data set."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One Part 10 file, sealed, and what its header tells."""
+
+    incoming: Incoming
+    header: Identified
+
+
+class InstanceIntake:
+    """Takes instances from any number of threads; one a process.
+
+    While one commit is under way the instances that come meanwhile gather for the next, so a
+    commit carries as many as there are senders, and a lone sender never waits for company.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        blobs: BlobStore,
+        patient_keys: PatientKeys,
+        policy: PatientPolicy,
+        *,
+        keepers: int = 8,
+    ) -> None:
+        self._ledger = ledger
+        self._blobs = blobs
+        self._patient_keys = patient_keys
+        self._policy = policy
+        self._patients: dict[UUID, None] = {}
+        self._lock = threading.Lock()
+        self._waiting: list[_Ticket] = []
+        self._leading = False
+        self._closed = False
+        # Flushes of one request's files overlap; threads are made when first needed.
+        self._keepers = ThreadPoolExecutor(keepers, thread_name_prefix="keep")
+
+    def store(self, offer: Offer, envelope: Envelope) -> Outcome:
+        """Take one instance; returns when it is durable.
+
+        Raises InstanceDiffers, PatientNotUsable, PatientNotKnown, IntakeClosed,
+        StorageUnavailable, LedgerUnavailable.
+        """
+        (result,) = self.store_many((offer,), envelope)
+        if isinstance(result, Refusal):
+            raise result
+        return result
+
+    def store_many(self, offers: Sequence[Offer], envelope: Envelope) -> list[Outcome | Refusal]:
+        """Take the instances of one request; each is stored or refused on its own."""
+        if self._closed:
+            raise IntakeClosed
+        try:
+            return self._take(offers, envelope)
+        finally:
+            for offer in offers:
+                offer.incoming.discard()
+
+    def close(self) -> None:
+        """Take nothing more; what is under way is finished by its own threads."""
+        self._closed = True
+        self._keepers.shutdown()
+
+    def _take(self, offers: Sequence[Offer], envelope: Envelope) -> list[Outcome | Refusal]:
+        tickets = [_Ticket(offer, envelope) for offer in offers]
+        held = self._ledger.claims(commands.SOP_INSTANCE, [t.sop_uid for t in tickets])
+        for ticket in tickets:
+            if ticket.sop_uid in held:
+                ticket.held_sha256 = held[ticket.sop_uid].fingerprint.hex()
+        fresh = [ticket for ticket in tickets if not ticket.held_sha256]
+        self._keep([ticket for ticket in fresh if self._prepare(ticket)])
+        self._record([ticket for ticket in fresh if ticket.result is None])
+        for ticket in tickets:
+            if ticket.result is None:
+                ticket.result = self._compare(ticket)
+        return [ticket.outcome() for ticket in tickets]
+
+    def _prepare(self, ticket: _Ticket) -> bool:
+        header = ticket.offer.header
+        try:
+            patient = self._policy.patient(header)
+            ticket.patient_key = self._patient_keys.key(patient)
+            if not self._is_known(ticket.patient_key):
+                if not self._policy.create:
+                    raise PatientNotKnown
+                ticket.new_patient = NewPatient(
+                    ticket.patient_key, str(patient), demographics(header)
+                )
+        except Refusal as refusal:
+            ticket.result = refusal
+        return ticket.result is None
+
+    def _is_known(self, key: UUID) -> bool:
+        if key in self._patients:
+            return True
+        if not self._ledger.load(key):
+            return False
+        self._remember(key)
+        return True
+
+    def _remember(self, key: UUID) -> None:
+        with self._lock:
+            if len(self._patients) >= _KNOWN_PATIENTS:
+                del self._patients[next(iter(self._patients))]
+            self._patients[key] = None
+
+    def _keep(self, tickets: Sequence[_Ticket]) -> None:
+        if len(tickets) == 1:
+            tickets[0].keep()
+            return
+        for done in [self._keepers.submit(ticket.keep) for ticket in tickets]:
+            done.result()
+
+    def _record(self, tickets: Sequence[_Ticket]) -> None:
+        """Record what was kept: lead a commit, or let the thread that leads take it along."""
+        if not tickets:
+            return
+        group = _Group(tickets)
+        with self._lock:
+            for ticket in tickets:
+                ticket.group = group
+            self._waiting.extend(tickets)
+            leads = not self._leading
+            self._leading = True
+        while not leads:
+            group.wake.wait()
+            leads = group.promoted
+            if not leads:
+                return
+        while not group.is_done():
+            self._lead()
+        with self._lock:
+            self._leading = bool(self._waiting)
+            if self._waiting:
+                successor = self._waiting[0].group
+                assert successor is not None
+                successor.promoted = True
+                successor.wake.set()
+
+    def _lead(self) -> None:
+        with self._lock:
+            batch, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
+        try:
+            self._commit(batch)
+        except Exception:  # noqa: BLE001 - logged; see below
+            # Whatever it is: the callers must be told, and the next thread must lead.
+            _log.exception("instances could not be recorded")
+        finally:
+            for ticket in batch:
+                if not ticket.recorded:
+                    ticket.settle(Unavailable("the instance could not be recorded"))
+                assert ticket.group is not None
+                ticket.group.one_done()
+
+    def _commit(self, batch: Sequence[_Ticket]) -> None:
+        """Commit one append for each caller in the batch; the ledger makes them one flush."""
+        # The same SOP Instance UID twice: the first is recorded, the others compare with it.
+        first: dict[str, _Ticket] = {}
+        later = [t for t in batch if first.setdefault(t.sop_uid, t) is not t]
+        by_caller: dict[tuple[str, ...], list[_Ticket]] = {}
+        for ticket in first.values():
+            by_caller.setdefault(_caller(ticket.envelope), []).append(ticket)
+        appends = [(group, self._append_soon(group)) for group in by_caller.values()]
+        for group, pending in appends:
+            self._finish(group, pending)
+        if later:
+            self._commit(later)
+
+    def _append_soon(self, group: Sequence[_Ticket]) -> Future[int]:
+        batches: dict[tuple[str, UUID], list[Instance]] = {}
+        new: dict[UUID, NewPatient] = {}
+        for ticket in group:
+            header, key = ticket.offer.header, ticket.patient_key
+            assert key is not None
+            batches.setdefault((header.study_uid, key), []).append(ticket.instance())
+            if ticket.new_patient is not None and key not in self._patients:
+                new[key] = ticket.new_patient
+        append = commands.store(
+            [StudyBatch(study, key, tuple(found)) for (study, key), found in batches.items()],
+            new.values(),
+            group[0].envelope,
+        )
+        try:
+            return self._ledger.append_soon(append)
+        except Refusal as refusal:
+            refused: Future[int] = Future()
+            refused.set_exception(refusal)
+            return refused
+
+    def _finish(self, group: Sequence[_Ticket], pending: Future[int]) -> None:
+        try:
+            pending.result()
+        except StreamMoved as moved:
+            # Another receiver made the patient known a moment ago.
+            self._remember(moved.stream)
+            self._finish(group, self._append_soon(group))
+        except ClaimTaken as taken:
+            self._finish_unclaimed(group, taken)
+        except Refusal as refusal:
+            if len(group) == 1 or isinstance(refusal, Unavailable):
+                for ticket in group:
+                    ticket.settle(refusal)
+                return
+            for ticket in group:
+                self._finish((ticket,), self._append_soon((ticket,)))
+        else:
+            for ticket in group:
+                ticket.settle(Outcome.STORED)
+                if ticket.new_patient is not None:
+                    self._remember(ticket.new_patient.key)
+
+    def _finish_unclaimed(self, group: Sequence[_Ticket], taken: ClaimTaken) -> None:
+        held = self._ledger.claims(commands.SOP_INSTANCE, [ticket.sop_uid for ticket in group])
+        held.setdefault(taken.claim.key, taken.held)
+        free = []
+        for ticket in group:
+            if ticket.sop_uid in held:
+                ticket.held_sha256 = held[ticket.sop_uid].fingerprint.hex()
+                ticket.settle(None)
+            else:
+                free.append(ticket)
+        if free:
+            self._finish(free, self._append_soon(free))
+
+    def _compare(self, ticket: _Ticket) -> Outcome | Refusal:
+        """Say what becomes of an instance whose SOP Instance UID is held."""
+        incoming = ticket.offer.incoming
+        try:
+            if ticket.held_sha256 == incoming.sha256:
+                if not self._is_held(incoming):
+                    incoming.keep()
+                return Outcome.ALREADY_HELD
+            if same_dataset(self._blobs, ticket.held_sha256, incoming):
+                return Outcome.ALREADY_HELD
+            return self._refuse(ticket)
+        except Refusal as refusal:
+            return refusal
+
+    def _is_held(self, incoming: Incoming) -> bool:
+        try:
+            return self._blobs.size(incoming.sha256) == incoming.size
+        except ObjectMissing:
+            return False
+
+    def _refuse(self, ticket: _Ticket) -> InstanceDiffers:
+        offered = ticket.offer.incoming.quarantine()
+        append = commands.refuse(
+            ticket.offer.header.study_uid,
+            ticket.sop_uid,
+            held_sha256=ticket.held_sha256,
+            offered_sha256=offered,
+            envelope=ticket.envelope,
+        )
+        with suppress(ClaimTaken):  # offered before: recorded once
+            self._ledger.append(append)
+        return InstanceDiffers(sop_uid=ticket.sop_uid)
+
+
+class _Ticket:
+    """One instance on its way through the intake."""
+
+    __slots__ = (
+        "envelope", "group", "held_sha256", "new_patient", "offer", "patient_key", "recorded",
+        "result", "sop_uid",
+    )
+
+    def __init__(self, offer: Offer, envelope: Envelope) -> None:
+        self.offer = offer
+        self.envelope = envelope
+        self.sop_uid = offer.header.sop_uid
+        self.patient_key: UUID | None = None
+        self.new_patient: NewPatient | None = None
+        self.held_sha256 = ""
+        """What is held under the SOP Instance UID; then the two are compared."""
+        self.recorded = False
+        self.result: Outcome | Refusal | None = None
+        self.group: _Group | None = None
+
+    def keep(self) -> None:
+        try:
+            self.offer.incoming.keep()
+        except Refusal as refusal:
+            self.result = refusal
+
+    def settle(self, result: Outcome | Refusal | None) -> None:
+        self.recorded = True
+        self.result = result
+
+    def outcome(self) -> Outcome | Refusal:
+        assert self.result is not None
+        return self.result
+
+    def instance(self) -> Instance:
+        header, incoming = self.offer.header, self.offer.incoming
+        return Instance(
+            self.sop_uid, header.series_uid, header.sop_class_uid, header.transfer_syntax,
+            incoming.size, incoming.sha256,
+        )
+
+
+class _Group:
+    """The instances one thread waits for; the waiting thread may be told to lead a commit."""
+
+    __slots__ = ("_left", "promoted", "wake")
+
+    def __init__(self, tickets: Sequence[_Ticket]) -> None:
+        self._left = len(tickets)
+        self.promoted = False
+        self.wake = threading.Event()
+
+    def one_done(self) -> None:
+        # Only the leading thread calls this.
+        self._left -= 1
+        if self._left == 0:
+            self.wake.set()
+
+    def is_done(self) -> bool:
+        return self._left == 0
+
+
+def _caller(envelope: Envelope) -> tuple[str, ...]:
+    """Return what must be equal for two requests to be told in one event.
+
+    The correlation is not: the event then carries that of the first.
+    """
+    return (
+        envelope.subject, envelope.subject_kind, envelope.purpose, envelope.protocol,
+        envelope.address, envelope.node, envelope.source,
+    )
