@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 from uuid import UUID
 
 from kernel.events import Recorded
-from kernel.ledger.chain import Row
+from kernel.ledger.chain import Head, Row
 from kernel.ledger.follow import Tail, wait_beyond
 from kernel.ledger.group_commit import Committer
 from kernel.ledger.mapper import FactMapper
@@ -113,6 +113,10 @@ class EventLedger:
     def head(self) -> int:
         """Return the position of the last committed event, 0 when empty (cheap)."""
         return self.recorder.head().position
+
+    def chain_head(self) -> Head:
+        """Return the end of the hash chain, for seals."""
+        return self.recorder.head()
 
     def claims(self, kind: str, keys: Iterable[str]) -> dict[str, ClaimHeld]:
         """Return those of `keys` that are taken."""

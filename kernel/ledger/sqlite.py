@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS event (
   position INTEGER PRIMARY KEY,
   stream BLOB NOT NULL CHECK (length(stream) = 16), version INTEGER NOT NULL,
   topic TEXT NOT NULL, at INTEGER NOT NULL, envelope TEXT NOT NULL, body TEXT NOT NULL,
-  sealed_for BLOB, sealed BLOB, hash BLOB NOT NULL) STRICT;
+  sealed_for BLOB CHECK (length(sealed_for) = 16), sealed BLOB, hash BLOB NOT NULL) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS event_stream ON event (stream, version);
 CREATE TABLE IF NOT EXISTS claim (
   kind TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, position INTEGER NOT NULL,
