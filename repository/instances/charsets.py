@@ -65,27 +65,34 @@ def decode(octets: bytes, codecs: tuple[str, ...], *, delimiters: bytes = b"\r\n
 
 
 def _extended(octets: bytes, codecs: tuple[str, ...], delimiters: bytes) -> str:
-    # PS3.5 6.1.2.5.3: code extensions end at control characters and value delimiters.
     first = codecs[0]
     # Korean and Chinese writers leave the escape out after a delimiter: G1 of the second set.
     high = next((c for c in codecs if c in {"euc_kr", "gb2312"}), first)
     parts: list[str] = []
-    pattern = b"[" + re.escape(delimiters) + b"]" if delimiters else rb"(?!)"
-    for piece in re.split(b"(" + pattern + b")", octets):
-        active, position = first, 0
-        for match in _ESCAPE.finditer(piece):
-            parts.append(_run(piece[position : match.start()], active, high))
-            position = match.end()
-            named = _ESCAPES.get(match.group())
-            active = named or active
-            if active in _STATEFUL:
-                end = _ESCAPE.search(piece, position)
-                stop = end.start() if end else len(piece)
-                parts.append(_by(match.group() + piece[position:stop], active))
-                position = stop
-                active = first
-        parts.append(_run(piece[position:], active, high))
+    active, escape, position = first, b"", 0
+    for match in _ESCAPE.finditer(octets):
+        parts.append(_piece(octets[position : match.start()], escape, (active, first, high),
+                            delimiters))
+        active = _ESCAPES.get(match.group(), active)
+        escape = match.group()
+        position = match.end()
+    parts.append(_piece(octets[position:], escape, (active, first, high), delimiters))
     return "".join(parts)
+
+
+def _piece(
+    octets: bytes, escape: bytes, sets: tuple[str, str, str], delimiters: bytes
+) -> str:
+    """Decode octets between two escapes; `sets` are the active, the first and the G1 codec."""
+    active, first, high = sets
+    if active in _STATEFUL:
+        # Two octets a character in G0: what looks like a delimiter is half a character.
+        return _by(escape + octets, active)
+    # PS3.5 6.1.2.5.3: a delimiter or control character makes the first set active again.
+    ends = [at for at in (octets.find(bytes((d,))) for d in delimiters) if at >= 0]
+    if not ends:
+        return _run(octets, active, high)
+    return _run(octets[: min(ends)], active, high) + _run(octets[min(ends) :], first, high)
 
 
 def _run(octets: bytes, active: str, high: str) -> str:

@@ -134,6 +134,10 @@ class Walker:
         self._walk(dataset, start, self._length, delimited=False, depth=0, stop_after=stop_after)
         return dataset
 
+    def items(self, owner: Dataset, start: int, length: int) -> tuple[Dataset, ...]:
+        """Walk the items of a sequence of `owner` that was sent as UN."""
+        return self._sequence(owner, b"UN", start, length, 1)[0] or ()
+
     def _check_encoding(self, start: int, encoding: Encoding) -> None:
         if self._length - start < 8:
             return
@@ -289,6 +293,13 @@ class Walker:
         if needed <= self._length:
             raise MalformedInstance("a sequence or item has no end")
         raise Short(needed)
+
+
+def items_of(owner: Dataset, tag: int) -> tuple[Dataset, ...]:
+    """Read the items of a sequence that was sent as UN (PS3.5 6.2.2 note 2: implicit VR)."""
+    _vr, start, length, _items = owner.elements[tag]
+    walker = Walker(owner.buffer[: start + length])
+    return walker.items(owner, start, length)
 
 
 def fragments(
