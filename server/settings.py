@@ -17,7 +17,7 @@ from msgspec import Meta
 from kernel.refusals import Invalid
 
 _PREFIX: Final = "PIANKU_"
-_NOT_SETTINGS: Final = frozenset({"PIANKU_REQUIRE_PEERS"})
+_NOT_SETTINGS: Final = frozenset({"PIANKU_LOG", "PIANKU_REQUIRE_PEERS", "PIANKU_VENV"})
 
 
 class BadSettings(Invalid):

@@ -1,0 +1,154 @@
+"""What each role process does: projector, web, dimse, mllp.
+
+Design A2, A10. Entered as `python -m server.roles` by the supervisor, with its order on stdin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+
+from server.logs import configure
+from server.processes import RoleOrder, read_order, stop_with_parent, tell_ready
+from server.wiring import Installation
+
+log = logging.getLogger("pianku.roles")
+_SEAL_LOOK_SECONDS: Final = 5.0
+_KEEP_ALIVE_SECONDS: Final = 75
+
+
+def run(order: RoleOrder) -> None:
+    """Be the role that the order names, until SIGTERM or the parent goes away."""
+    node = f"{socket.gethostname()}-{order.role}{order.number}"
+    listener = None if order.socket_fd is None else socket.socket(fileno=order.socket_fd)
+    with Installation(order.settings, node=node) as installation:
+        if order.role == "projector":
+            _project(installation)
+        elif listener is not None:
+            {"web": _web, "dimse": _dimse, "mllp": _mllp}[order.role](installation, listener)
+
+
+def _on_stop(stop: Callable[[], None]) -> None:
+    def handle(_signal: int, _frame: object) -> None:
+        # Not in the handler itself: `stop` takes locks that the interrupted code may hold.
+        threading.Thread(target=stop, name="stop").start()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+    stop_with_parent(stop)
+
+
+def _project(installation: Installation) -> None:
+    """Apply events to views, publish complete studies, seal the ledgers."""
+    stopping = threading.Event()
+    runner = installation.runner
+    runner.drop_retired()
+
+    def stop() -> None:
+        stopping.set()
+        runner.stop()
+
+    _on_stop(stop)
+    threads = [
+        threading.Thread(target=work, args=(stopping,), name=name)
+        for name, work in installation.background_work()
+    ]
+    for thread in threads:
+        thread.start()
+    tell_ready()
+    runner.run()
+    stopping.set()
+    for thread in threads:
+        thread.join()
+
+
+class _Server(uvicorn.Server):
+    """Tells the parent when the application answers."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            tell_ready()
+
+
+def _web(installation: Installation, listener: socket.socket) -> None:
+    settings = installation.settings.http
+    config = uvicorn.Config(
+        installation.web_app(),
+        http=installation.http_protocol(),
+        loop="uvloop",
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=10,
+        backlog=512,
+    )
+    config.load()
+    if settings.tls_certificate:
+        config.ssl = _tls_context(settings.tls_certificate, settings.tls_key, settings.client_ca)
+    server = _Server(config)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    # uvicorn raises the signal it was stopped by once more when it is done: by then it means
+    # nothing, and the installation has to be closed in order.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _signal, _frame: None)
+    stop_with_parent(stop)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as loop:
+        loop.run(server.serve(sockets=[listener]))
+
+
+def _tls_context(certificate: str, key: str, client_ca: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key or None)
+    if client_ca:
+        context.load_verify_locations(client_ca)
+        # Optional, not required: browsers come without one and sign in by password.
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def _dimse(installation: Installation, listener: socket.socket) -> None:
+    server = installation.dimse_server(listener)
+    _on_stop(server.stop)
+    tell_ready()
+    server.run()
+
+
+def _mllp(installation: Installation, listener: socket.socket) -> None:
+    server = installation.mllp_server(listener)
+    _on_stop(server.stop)
+    tell_ready()
+    server.run()
+
+
+def main() -> None:
+    """Read the order and be that role; a refusal at start ends with exit code 1."""
+    configure()
+    order = read_order()
+    try:
+        run(order)
+    except Exception:
+        log.exception("role failed", extra={"role": order.role})
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
