@@ -16,12 +16,13 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from kernel.context import Envelope
-from kernel.identifiers import PatientKeys
-from kernel.ledger.ports import ClaimTaken, Ledger, StreamMoved
+from kernel.identifiers import PatientId, PatientKeys
+from kernel.ledger.ports import ClaimTaken, Ledger, StreamAppend, StreamMoved
 from kernel.refusals import Refusal, Unavailable
+from registry.patients import commands as patients
 from registry.studies import commands
 from registry.studies.refusals import InstanceDiffers, IntakeClosed, PatientNotKnown
-from registry.studies.values import Instance, NewPatient, Outcome, StudyBatch
+from registry.studies.values import Instance, Outcome, StudyBatch
 from repository.tiers.ports import BlobStore, Incoming, ObjectMissing
 from workflows.compare_instances import same_dataset
 from workflows.identify_patient import PatientModule, PatientPolicy, demographics
@@ -133,27 +134,32 @@ class InstanceIntake:
         return [ticket.outcome() for ticket in tickets]
 
     def _prepare(self, ticket: _Ticket) -> bool:
+        """Find out whose instance it is, and what it makes known of him."""
         header = ticket.offer.header
         try:
             patient = self._policy.patient(header)
-            ticket.patient_key = self._patient_keys.key(patient)
-            if not self._is_known(ticket.patient_key):
-                if not self._policy.create:
-                    raise PatientNotKnown
-                ticket.new_patient = NewPatient(
-                    ticket.patient_key, str(patient), demographics(header)
-                )
+            key = ticket.patient_key = self._patient_keys.key(patient)
+            if key not in self._patients:
+                self._meet(ticket, patient, key)
         except Refusal as refusal:
             ticket.result = refusal
         return ticket.result is None
 
-    def _is_known(self, key: UUID) -> bool:
-        if key in self._patients:
-            return True
-        if not self._ledger.load(key):
-            return False
-        self._remember(key)
-        return True
+    def _meet(self, ticket: _Ticket, patient: PatientId, key: UUID) -> None:
+        state, version = self._ledger.fold(key, patients.NOT_KNOWN, patients.apply_patient)
+        if not state.known and not self._policy.create:
+            raise PatientNotKnown
+        told = patients.receive_image(
+            state,
+            patient_key=key,
+            patient_id=patient,
+            demographics=demographics(ticket.offer.header),
+            version=version,
+        )
+        if told is None:
+            self._remember(key)
+        else:
+            ticket.patient = told.streams[0]
 
     def _remember(self, key: UUID) -> None:
         with self._lock:
@@ -225,16 +231,16 @@ class InstanceIntake:
 
     def _append_soon(self, group: Sequence[_Ticket]) -> Future[int]:
         batches: dict[tuple[str, UUID], list[Instance]] = {}
-        new: dict[UUID, NewPatient] = {}
+        told: dict[UUID, StreamAppend] = {}
         for ticket in group:
             header, key = ticket.offer.header, ticket.patient_key
             assert key is not None
             batches.setdefault((header.study_uid, key), []).append(ticket.instance())
-            if ticket.new_patient is not None and key not in self._patients:
-                new[key] = ticket.new_patient
+            if ticket.patient is not None and key not in self._patients:
+                told[key] = ticket.patient
         append = commands.store(
             [StudyBatch(study, key, tuple(found)) for (study, key), found in batches.items()],
-            new.values(),
+            told.values(),
             group[0].envelope,
         )
         try:
@@ -248,7 +254,7 @@ class InstanceIntake:
         try:
             pending.result()
         except StreamMoved as moved:
-            # Another receiver made the patient known a moment ago.
+            # Another receiver, or the feed, told of the patient a moment ago.
             self._remember(moved.stream)
             self._finish(group, self._append_soon(group))
         except ClaimTaken as taken:
@@ -263,8 +269,8 @@ class InstanceIntake:
         else:
             for ticket in group:
                 ticket.settle(Outcome.STORED)
-                if ticket.new_patient is not None:
-                    self._remember(ticket.new_patient.key)
+                if ticket.patient is not None:
+                    self._remember(ticket.patient.stream)
 
     def _finish_unclaimed(self, group: Sequence[_Ticket], taken: ClaimTaken) -> None:
         held = self._ledger.claims(commands.SOP_INSTANCE, [ticket.sop_uid for ticket in group])
@@ -317,7 +323,7 @@ class _Ticket:
     """One instance on its way through the intake."""
 
     __slots__ = (
-        "envelope", "group", "held_sha256", "new_patient", "offer", "patient_key", "recorded",
+        "envelope", "group", "held_sha256", "offer", "patient", "patient_key", "recorded",
         "result", "sop_uid",
     )
 
@@ -326,7 +332,8 @@ class _Ticket:
         self.envelope = envelope
         self.sop_uid = offer.header.sop_uid
         self.patient_key: UUID | None = None
-        self.new_patient: NewPatient | None = None
+        self.patient: StreamAppend | None = None
+        """What the instance makes known of its patient."""
         self.held_sha256 = ""
         """What is held under the SOP Instance UID; then the two are compared."""
         self.recorded = False

@@ -14,7 +14,6 @@ from kernel.context import Envelope
 from kernel.events import Recorded
 from kernel.identifiers import stream_id
 from kernel.ledger.ports import Append, Claim, StreamAppend
-from registry.patients.events import PatientIdentified
 from registry.studies.aggregate import Study, apply
 from registry.studies.events import (
     InstanceRefused,
@@ -23,7 +22,7 @@ from registry.studies.events import (
     StudyCompleted,
 )
 from registry.studies.refusals import StudyNotKnown
-from registry.studies.values import Instance, NewPatient, StudyBatch
+from registry.studies.values import Instance, StudyBatch
 
 SOP_INSTANCE: Final = "sop-instance"
 """Claim kind: SOP Instance UID -> SHA-256 of the file that is held under it."""
@@ -45,29 +44,14 @@ def fold(study: Study, recorded: Recorded) -> Study:
 
 
 def store(
-    batches: Sequence[StudyBatch], new_patients: Iterable[NewPatient], envelope: Envelope
+    batches: Sequence[StudyBatch], patients: Iterable[StreamAppend], envelope: Envelope
 ) -> Append:
-    """Record instances of any number of studies, and the patients they make known.
+    """Record instances of any number of studies, and what they make known of patients.
 
     At the head of each study's stream without an expected version: the claims guard it, so
-    parallel receivers never collide. A patient's stream must be new.
+    parallel receivers never collide. `patients` comes from the patients' own commands.
     """
-    streams = [
-        StreamAppend(
-            stream=patient.key,
-            facts=(
-                PatientIdentified(
-                    patient_key=patient.key,
-                    origin="dicom",
-                    patient_id=patient.patient_id,
-                    demographics=patient.demographics,
-                ),
-            ),
-            expected_version=0,
-            patient_key=patient.key,
-        )
-        for patient in new_patients
-    ]
+    streams = list(patients)
     claims: list[Claim] = []
     for batch in batches:
         claims.extend(

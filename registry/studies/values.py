@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from registry.patients.values import Demographics
-
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -23,16 +21,6 @@ class Instance:
     transfer_syntax: str
     size: int
     sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class NewPatient:
-    """A patient that an image names and nobody has told us of."""
-
-    key: UUID
-    patient_id: str
-    """CX `id^^^&OID&ISO`."""
-    demographics: Demographics
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,14 @@ from pydicom.uid import ImplicitVRLittleEndian
 from kernel.context import Envelope
 from kernel.identifiers import PatientId
 from kernel.ledger.ports import LedgerUnavailable
-from registry.patients.events import PatientIdentified
+from registry.patients.events import PatientDemographicsChanged, PatientIdentified
 from registry.studies.events import InstanceRefused, InstancesStored
-from registry.studies.refusals import InstanceDiffers, IntakeClosed, PatientNotKnown, PatientNotUsable
+from registry.studies.refusals import (
+    InstanceDiffers,
+    IntakeClosed,
+    PatientNotKnown,
+    PatientNotUsable,
+)
 from registry.studies.values import Outcome
 from repository.tiers.ports import StorageUnavailable
 from tests.support.archive import AUTHORITY, instance, octets, open_archive
@@ -27,6 +32,16 @@ def archive(tmp_path):
     made = open_archive(tmp_path)
     yield made
     made.close()
+
+
+class BlindTo:
+    """A ledger that has not seen the patient yet when it is asked."""
+
+    def __init__(self, ledger):
+        self.append_soon, self.claims = ledger.append_soon, ledger.claims
+
+    def fold(self, stream, initial, apply):
+        return initial, 0
 
 
 def offered(archive, ds):
@@ -169,10 +184,19 @@ def test_a_patient_is_made_known_once_with_his_demographics(archive):
 def test_a_patient_made_known_meanwhile_by_another_process(archive, tmp_path):
     archive.intake.store(offered(archive, instance(1)), CT1)
     other = archive.intake.__class__(archive.ledger, archive.blobs, archive.patient_keys, PatientPolicy(AUTHORITY))
-    other._is_known = lambda key: False
+    other._ledger = BlindTo(archive.ledger)
     assert other.store(offered(archive, instance(2)), CT1) is Outcome.STORED
     assert len(archive.facts(PatientIdentified)) == 1
     other.close()
+
+
+def test_a_later_image_fills_blanks_but_never_overrides(archive):
+    archive.intake.store(offered(archive, instance(1, PatientBirthDate="")), CT1)
+    again = archive.intake.__class__(archive.ledger, archive.blobs, archive.patient_keys, PatientPolicy(AUTHORITY))
+    again.store(offered(archive, instance(2, PatientName="Other^Name")), CT1)
+    (changed,) = archive.facts(PatientDemographicsChanged)
+    assert (changed.demographics.name, changed.demographics.birth_date) == ("Test^Archive", "19700102")
+    again.close()
 
 
 @pytest.mark.parametrize(("attributes", "expected"), [

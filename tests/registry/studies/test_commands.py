@@ -7,12 +7,12 @@ import pytest
 
 from kernel.context import Envelope
 from kernel.events import Recorded
+from kernel.ledger.ports import StreamAppend
 from registry.patients.events import PatientIdentified
-from registry.patients.values import Demographics
 from registry.studies import commands
 from registry.studies.events import InstancesStored, ManifestPublished, StudyCompleted
 from registry.studies.refusals import StudyNotKnown
-from registry.studies.values import Instance, NewPatient, StudyBatch
+from registry.studies.values import Instance, StudyBatch
 
 STUDY = "1.2.3"
 PATIENT = UUID(int=7)
@@ -68,18 +68,11 @@ def test_an_event_holds_at_most_64_instances():
     assert [len(fact.sop_uids) for fact in stored(150)] == [64, 64, 22]
 
 
-def test_a_new_patient_comes_in_the_same_append():
-    patient = NewPatient(PATIENT, "P1^^^&1.2.3&ISO", Demographics(name="Test^One", sex="F"))
-    made = commands.store([batch(instance(1))], [patient], WHO)
-    identified, study = made.streams
-    assert identified.stream == PATIENT
-    assert identified.expected_version == 0
-    assert identified.patient_key == PATIENT
-    assert identified.facts == (
-        PatientIdentified(patient_key=PATIENT, origin="dicom", patient_id="P1^^^&1.2.3&ISO",
-                          demographics=patient.demographics),
-    )
-    assert study.stream == commands.study_stream(STUDY)
+def test_what_becomes_known_of_a_patient_comes_in_the_same_append():
+    known = StreamAppend(PATIENT, (PatientIdentified(patient_key=PATIENT, origin="dicom"),), 0, PATIENT)
+    made = commands.store([batch(instance(1))], [known], WHO)
+    assert made.streams[0] is known
+    assert made.streams[1].stream == commands.study_stream(STUDY)
 
 
 def test_a_refusal_is_claimed_so_that_it_is_recorded_once():
