@@ -6,7 +6,7 @@ Called by workflows, which load `Known` from the ledger and append what is retur
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -44,6 +44,7 @@ from registry.documents.values import (
     Submission,
     SubmissionSet,
 )
+from registry.patients.events import PatientIdentified, PatientShredded
 
 __all__ = ["Kind", "Known", "Registration", "RegistryObject", "Rules", "register"]
 
@@ -121,6 +122,23 @@ def dependents(submission: Submission, known: Mapping[UUID, RegistryObject]) -> 
             if a.type in {AssociationType.APND, AssociationType.XFRM}
         )
     return frozenset(found)
+
+
+def new_objects(submission: Submission) -> frozenset[UUID]:
+    """Return the entryUUIDs that the submission wants to use."""
+    used = {uuid for uuid, _ in _objects(submission)}
+    return frozenset(used | {a.entry_uuid for a in submission.associations})
+
+
+def patient_known(events: Iterable[Recorded]) -> bool:
+    """Tell from a patient's stream whether submissions for him may be accepted."""
+    known = False
+    for event in events:
+        if isinstance(event.fact, PatientIdentified):
+            known = True
+        elif isinstance(event.fact, PatientShredded):
+            known = False
+    return known
 
 
 def unique_ids(submission: Submission) -> frozenset[str]:

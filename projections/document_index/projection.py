@@ -1,0 +1,253 @@
+"""Turns the facts of documents, submission sets, folders and associations into rows.
+
+Design A4; filled so that ITI TF-2 3.18 can be answered. Run by `projections/runner.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from kernel.codes import Code
+from kernel.events import Recorded
+from kernel.times import micros, pad_dtm
+from projections.contract import ViewSpec
+from projections.document_index.tables import Tables
+from registry.documents.events import (
+    AssociationAsserted,
+    AssociationDeprecated,
+    DocumentDeprecated,
+    DocumentRegistered,
+    FolderCreated,
+    FolderUpdated,
+    SubmissionAccepted,
+)
+from registry.documents.values import DocumentEntry, Folder, Status, SubmissionSet
+from registry.patients.events import PatientShredded
+
+NAME: Final = "document_index"
+EVENT_CODE: Final = "event"
+CONFIDENTIALITY: Final = "confidentiality"
+FOLDER_CODE: Final = "folder"
+
+
+class DocumentIndexProjection:
+    """Writes the document index: inserts of a batch together, changes after them."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._encode = msgspec.json.Encoder().encode
+
+    def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
+        """Turn events into rows."""
+        rows: dict[sa.Table, list[dict[str, Any]]] = defaultdict(list)
+        changes: list[sa.Update] = []
+        for recorded in events:
+            match recorded.fact:
+                case DocumentRegistered(entry=DocumentEntry() as entry) as fact:
+                    self._document(rows, recorded, fact, entry)
+                case SubmissionAccepted(submission_set=SubmissionSet() as whole) as fact:
+                    self._submission_set(rows, recorded, whole, fact.patient_key)
+                case FolderCreated(folder=Folder() as folder) as fact:
+                    self._folder(rows, recorded, folder, fact.patient_key)
+                case AssociationAsserted() as fact:
+                    self._association(rows, recorded, fact)
+                case DocumentDeprecated() | AssociationDeprecated() | FolderUpdated() as fact:
+                    changes.append(self._change(fact))
+                case PatientShredded(patient_key=key):
+                    # What came before goes with the patient; nothing can come after.
+                    _insert(connection, rows)
+                    self._forget(connection, key)
+                case _:
+                    continue  # sealed for ever: the row would say nothing
+        _insert(connection, rows)
+        for change in changes:
+            connection.execute(change)
+
+    def _document(
+        self,
+        rows: dict[sa.Table, list[dict[str, Any]]],
+        recorded: Recorded,
+        fact: DocumentRegistered,
+        entry: DocumentEntry,
+    ) -> None:
+        key = fact.patient_key
+        rows[self._tables.documents].append(
+            {
+                **self._identity(recorded, entry, key),
+                "logical_id": fact.logical_id,
+                "version": fact.version,
+                "object_type": entry.object_type,
+                "repository_unique_id": fact.repository_unique_id,
+                "mime_type": fact.mime_type,
+                "hash": fact.hash,
+                "size": fact.size,
+                "object_sha256": fact.object_sha256,
+                **_code("class", entry.class_code),
+                **_code("type", entry.type_code),
+                **_code("format", entry.format_code),
+                **_code("facility", entry.healthcare_facility_type_code),
+                **_code("practice", entry.practice_setting_code),
+                "creation_time": _time(entry.creation_time),
+                "service_start_time": _time(entry.service_start_time),
+                "service_stop_time": _time(entry.service_stop_time),
+                "availability": entry.document_availability.rpartition(":")[2] or "Online",
+            }
+        )
+        uuid = entry.entry_uuid
+        self._codes(rows, uuid, key, EVENT_CODE, entry.event_codes)
+        self._codes(rows, uuid, key, CONFIDENTIALITY, entry.confidentiality_codes)
+        self._authors(rows, uuid, key, [author.person for author in entry.authors])
+        rows[self._tables.references] += [
+            {"object": uuid, "patient_key": key, "value": value} for value in entry.reference_ids
+        ]
+
+    def _submission_set(
+        self,
+        rows: dict[sa.Table, list[dict[str, Any]]],
+        recorded: Recorded,
+        whole: SubmissionSet,
+        key: UUID,
+    ) -> None:
+        rows[self._tables.submission_sets].append(
+            {
+                **self._identity(recorded, whole, key),
+                "source_id": whole.source_id,
+                "submission_time": _time(whole.submission_time),
+                **_code("content_type", whole.content_type_code),
+            }
+        )
+        self._authors(rows, whole.entry_uuid, key, [a.person for a in whole.authors])
+
+    def _folder(
+        self,
+        rows: dict[sa.Table, list[dict[str, Any]]],
+        recorded: Recorded,
+        folder: Folder,
+        key: UUID,
+    ) -> None:
+        rows[self._tables.folders].append(
+            {
+                **self._identity(recorded, folder, key),
+                "logical_id": folder.logical_id or folder.entry_uuid,
+                "last_update_time": _time(folder.last_update_time),
+            }
+        )
+        self._codes(rows, folder.entry_uuid, key, FOLDER_CODE, folder.codes)
+
+    def _association(
+        self,
+        rows: dict[sa.Table, list[dict[str, Any]]],
+        recorded: Recorded,
+        fact: AssociationAsserted,
+    ) -> None:
+        association = fact.association
+        rows[self._tables.associations].append(
+            {
+                "entry_uuid": association.entry_uuid,
+                "patient_key": fact.patient_key,
+                "status": str(association.availability_status),
+                "position": recorded.position,
+                "type": str(association.type),
+                "source": association.source,
+                "target": association.target,
+                "body": self._encode(association),
+            }
+        )
+
+    def _identity(
+        self, recorded: Recorded, thing: DocumentEntry | SubmissionSet | Folder, key: UUID
+    ) -> dict[str, Any]:
+        return {
+            "entry_uuid": thing.entry_uuid,
+            "unique_id": thing.unique_id,
+            "patient_key": key,
+            "status": str(Status.APPROVED),
+            "position": recorded.position,
+            "registered_at": micros(recorded.at),
+            "body": self._encode(thing),
+        }
+
+    def _codes(
+        self,
+        rows: dict[sa.Table, list[dict[str, Any]]],
+        uuid: UUID,
+        key: UUID,
+        kind: str,
+        codes: Iterable[Code],
+    ) -> None:
+        rows[self._tables.codes] += [
+            {"object": uuid, "patient_key": key, "kind": kind, "value": c.value, "scheme": c.scheme}
+            for c in codes
+        ]
+
+    def _authors(
+        self,
+        rows: dict[sa.Table, list[dict[str, Any]]],
+        uuid: UUID,
+        key: UUID,
+        persons: Iterable[str],
+    ) -> None:
+        rows[self._tables.authors] += [
+            {"object": uuid, "patient_key": key, "person": person} for person in persons if person
+        ]
+
+    def _change(
+        self, fact: DocumentDeprecated | AssociationDeprecated | FolderUpdated
+    ) -> sa.Update:
+        match fact:
+            case FolderUpdated():
+                table, values = self._tables.folders, {
+                    "last_update_time": _time(fact.last_update_time)
+                }
+            case AssociationDeprecated():
+                table, values = self._tables.associations, {"status": str(Status.DEPRECATED)}
+            case DocumentDeprecated():
+                table, values = self._tables.documents, {"status": str(Status.DEPRECATED)}
+        return sa.update(table).where(table.c.entry_uuid == fact.entry_uuid).values(**values)
+
+    def _forget(self, connection: Connection, patient_key: UUID) -> None:
+        for table in self._tables.metadata.tables.values():
+            connection.execute(sa.delete(table).where(table.c.patient_key == patient_key))
+
+
+def _insert(connection: Connection, rows: dict[sa.Table, list[dict[str, Any]]]) -> None:
+    for table, values in rows.items():
+        if values:
+            connection.execute(sa.insert(table), values)
+    rows.clear()
+
+
+def _code(name: str, code: Code | None) -> dict[str, str]:
+    return {
+        f"{name}_code": code.value if code else "",
+        f"{name}_scheme": code.scheme if code else "",
+    }
+
+
+def _time(value: str) -> str:
+    return pad_dtm(value) if value else ""
+
+
+SPEC: Final = ViewSpec(
+    name=NAME,
+    version=1,
+    topics=(
+        SubmissionAccepted.TOPIC,
+        DocumentRegistered.TOPIC,
+        DocumentDeprecated.TOPIC,
+        FolderCreated.TOPIC,
+        FolderUpdated.TOPIC,
+        AssociationAsserted.TOPIC,
+        AssociationDeprecated.TOPIC,
+        PatientShredded.TOPIC,
+    ),
+    make_tables=Tables,
+    make_projection=DocumentIndexProjection,
+)

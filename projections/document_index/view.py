@@ -1,0 +1,374 @@
+"""Reads the document index: the searches and look-ups that stored queries are made of.
+
+Implements the selections of ITI TF-2 3.18.4.1.2.3.7; `Reading` is one consistent look.
+Called by adapters/xds, the portal and FHIR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from projections.database import ViewsDatabase
+from projections.document_index.filters import (
+    DocumentFilter,
+    FolderFilter,
+    SubmissionSetFilter,
+    document_clauses,
+    folder_clauses,
+    submission_set_clauses,
+)
+from projections.document_index.projection import NAME
+from projections.document_index.tables import Tables
+from registry.documents.values import Association, DocumentEntry, Folder, Status, SubmissionSet
+
+_CHUNK: Final = 500
+_entry: Final = msgspec.json.Decoder(DocumentEntry)
+_set: Final = msgspec.json.Decoder(SubmissionSet)
+_folder: Final = msgspec.json.Decoder(Folder)
+_association: Final = msgspec.json.Decoder(Association)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A DocumentEntry as it stands; `entry()` reads the whole of it."""
+
+    entry_uuid: UUID
+    patient_key: UUID
+    status: Status
+    body: bytes
+
+    def entry(self) -> DocumentEntry:
+        """Return the metadata with the status in force."""
+        entry = _entry.decode(self.body)
+        if entry.availability_status is self.status:
+            return entry
+        return msgspec.structs.replace(entry, availability_status=self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionSetRow:
+    """A SubmissionSet as it stands."""
+
+    entry_uuid: UUID
+    patient_key: UUID
+    status: Status
+    body: bytes
+
+    def submission_set(self) -> SubmissionSet:
+        """Return the metadata."""
+        return _set.decode(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRow:
+    """A Folder as it stands."""
+
+    entry_uuid: UUID
+    patient_key: UUID
+    status: Status
+    body: bytes
+    last_update_time: str
+
+    def folder(self) -> Folder:
+        """Return the metadata with the status and the update time in force."""
+        return msgspec.structs.replace(
+            _folder.decode(self.body),
+            availability_status=self.status,
+            last_update_time=self.last_update_time,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationRow:
+    """An Association as it stands."""
+
+    entry_uuid: UUID
+    patient_key: UUID
+    status: Status
+    body: bytes
+    source: UUID
+    target: UUID
+    type: str
+
+    def association(self) -> Association:
+        """Return the metadata with the status in force."""
+        return msgspec.structs.replace(
+            _association.decode(self.body), availability_status=self.status
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a document's octets lie and what must be known to hand them out."""
+
+    entry_uuid: UUID
+    unique_id: str
+    repository_unique_id: str
+    patient_key: UUID
+    mime_type: str
+    size: int
+    hash: str
+    object_sha256: str
+    """Key of the stored object; empty when it lies in somebody else's repository."""
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSummary:
+    """One line of a patient's list of documents."""
+
+    entry_uuid: UUID
+    unique_id: str
+    repository_unique_id: str
+    title: str
+    type_display: str
+    type_code: str
+    format_code: str
+    mime_type: str
+    creation_time: str
+    """DTM as sent."""
+    size: int
+    authors: tuple[str, ...]
+    """XCN texts."""
+    status: Status
+    object_sha256: str
+    reference_ids: tuple[str, ...]
+
+
+class DocumentIndex:
+    """The document index of an installation."""
+
+    def __init__(self, views: ViewsDatabase) -> None:
+        self._views = views
+
+    @contextmanager
+    def reading(
+        self, *, fresh: bool = True, within: sa.ColumnElement[bool] | None = None
+    ) -> Iterator[Reading]:
+        """Open one consistent look; `within` is what the caller's rights leave visible."""
+        with self._views.reading(NAME, fresh=fresh) as (connection, tables):
+            yield Reading(connection, tables, within)
+
+    def documents_of(
+        self, patient_key: UUID, *, fresh: bool = True, with_deprecated: bool = False
+    ) -> list[DocumentSummary]:
+        """Return a patient's documents, newest first."""
+        with self.reading(fresh=fresh) as look:
+            return look.summaries(patient_key, with_deprecated=with_deprecated)
+
+    def locate(self, entry_uuid: UUID) -> Located | None:
+        """Return where a document lies, by its entryUUID."""
+        return self._located(lambda look: look.locate_entry(entry_uuid))
+
+    def locate_unique(self, unique_id: str, repository_unique_id: str) -> Located | None:
+        """Return where a document lies, by uniqueId and repository (as ITI-43 asks)."""
+        return self._located(lambda look: look.locate_unique(unique_id, repository_unique_id))
+
+    def _located(self, look_up: Any) -> Located | None:
+        # Nearly always the row is there already: wait for the view on a miss only.
+        for fresh in (False, True):
+            with self.reading(fresh=fresh) as look:
+                found: Located | None = look_up(look)
+            if found is not None:
+                return found
+        return None
+
+
+class Reading:
+    """One consistent look at the index; the orders of its lists are those of registration."""
+
+    def __init__(
+        self, connection: Connection, tables: Tables, within: sa.ColumnElement[bool] | None = None
+    ) -> None:
+        self._connection = connection
+        self._tables = tables
+        self._within = sa.true() if within is None else within
+
+    def find_documents(
+        self, patient_keys: Sequence[UUID], wanted: DocumentFilter, *, limit: int | None = None
+    ) -> list[DocumentRow]:
+        """Return the documents of these patients that pass the filter."""
+        table = self._tables.documents
+        where = document_clauses(self._tables, wanted, self._connection.dialect.name)
+        return self._documents(table.c.patient_key.in_(patient_keys), *where, limit=limit)
+
+    def documents(
+        self,
+        *,
+        entry_uuids: Iterable[UUID] = (),
+        unique_ids: Iterable[str] = (),
+        logical_ids: Iterable[UUID] = (),
+    ) -> list[DocumentRow]:
+        """Return documents by one kind of identifier."""
+        columns = self._tables.documents.c
+        return [
+            *self._chunked(columns.entry_uuid, entry_uuids, self._documents),
+            *self._chunked(columns.unique_id, unique_ids, self._documents),
+            *self._chunked(columns.logical_id, logical_ids, self._documents),
+        ]
+
+    def find_submission_sets(
+        self, patient_keys: Sequence[UUID], wanted: SubmissionSetFilter
+    ) -> list[SubmissionSetRow]:
+        """Return the submission sets of these patients that pass the filter."""
+        table = self._tables.submission_sets
+        where = submission_set_clauses(self._tables, wanted, self._connection.dialect.name)
+        return self._submission_sets(table.c.patient_key.in_(patient_keys), *where)
+
+    def submission_sets(
+        self, *, entry_uuids: Iterable[UUID] = (), unique_ids: Iterable[str] = ()
+    ) -> list[SubmissionSetRow]:
+        """Return submission sets by one kind of identifier."""
+        columns = self._tables.submission_sets.c
+        return [
+            *self._chunked(columns.entry_uuid, entry_uuids, self._submission_sets),
+            *self._chunked(columns.unique_id, unique_ids, self._submission_sets),
+        ]
+
+    def find_folders(self, patient_keys: Sequence[UUID], wanted: FolderFilter) -> list[FolderRow]:
+        """Return the folders of these patients that pass the filter."""
+        table = self._tables.folders
+        where = folder_clauses(self._tables, wanted)
+        return self._folders(table.c.patient_key.in_(patient_keys), *where)
+
+    def folders(
+        self,
+        *,
+        entry_uuids: Iterable[UUID] = (),
+        unique_ids: Iterable[str] = (),
+        logical_ids: Iterable[UUID] = (),
+    ) -> list[FolderRow]:
+        """Return folders by one kind of identifier."""
+        columns = self._tables.folders.c
+        return [
+            *self._chunked(columns.entry_uuid, entry_uuids, self._folders),
+            *self._chunked(columns.unique_id, unique_ids, self._folders),
+            *self._chunked(columns.logical_id, logical_ids, self._folders),
+        ]
+
+    def associations(
+        self,
+        *,
+        entry_uuids: Iterable[UUID] = (),
+        sources: Iterable[UUID] = (),
+        targets: Iterable[UUID] = (),
+    ) -> list[AssociationRow]:
+        """Return associations by id, or that start or end at one of these objects."""
+        columns = self._tables.associations.c
+        found = [
+            *self._chunked(columns.entry_uuid, entry_uuids, self._associations),
+            *self._chunked(columns.source, sources, self._associations),
+            *self._chunked(columns.target, targets, self._associations),
+        ]
+        return list({row.entry_uuid: row for row in found}.values())
+
+    def summaries(self, patient_key: UUID, *, with_deprecated: bool) -> list[DocumentSummary]:
+        """Return a patient's documents, newest first."""
+        table = self._tables.documents
+        query = (
+            sa.select(table.c.body, table.c.status, table.c.object_sha256)
+            .where(table.c.patient_key == patient_key, self._within)
+            .order_by(table.c.creation_time.desc(), table.c.position.desc())
+        )
+        if not with_deprecated:
+            query = query.where(table.c.status == str(Status.APPROVED))
+        return [_summary(row) for row in self._connection.execute(query)]
+
+    def locate_entry(self, entry_uuid: UUID) -> Located | None:
+        """Return where the document with this entryUUID lies."""
+        return self._locate(self._tables.documents.c.entry_uuid == entry_uuid)
+
+    def locate_unique(self, unique_id: str, repository_unique_id: str) -> Located | None:
+        """Return where the document lies; of several entries of the same octets the newest."""
+        columns = self._tables.documents.c
+        return self._locate(
+            columns.unique_id == unique_id, columns.repository_unique_id == repository_unique_id
+        )
+
+    def _locate(self, *where: sa.ColumnElement[bool]) -> Located | None:
+        c = self._tables.documents.c
+        query = (
+            sa.select(
+                c.entry_uuid, c.unique_id, c.repository_unique_id, c.patient_key, c.mime_type,
+                c.size, c.hash, c.object_sha256, c.status,
+            )
+            .where(*where, self._within)
+            .order_by(c.object_sha256.desc(), c.position.desc())
+            .limit(1)
+        )  # fmt: skip
+        row = self._connection.execute(query).first()
+        return None if row is None else Located(*row[:-1], Status(row.status))
+
+    def _documents(
+        self, *where: sa.ColumnElement[bool], limit: int | None = None
+    ) -> list[DocumentRow]:
+        c = self._tables.documents.c
+        rows = self._select((c.entry_uuid, c.patient_key, c.status, c.body), where, limit)
+        return [DocumentRow(r[0], r[1], Status(r[2]), r[3]) for r in rows]
+
+    def _submission_sets(self, *where: sa.ColumnElement[bool]) -> list[SubmissionSetRow]:
+        c = self._tables.submission_sets.c
+        rows = self._select((c.entry_uuid, c.patient_key, c.status, c.body), where)
+        return [SubmissionSetRow(r[0], r[1], Status(r[2]), r[3]) for r in rows]
+
+    def _folders(self, *where: sa.ColumnElement[bool]) -> list[FolderRow]:
+        c = self._tables.folders.c
+        columns = (c.entry_uuid, c.patient_key, c.status, c.body, c.last_update_time)
+        return [
+            FolderRow(r[0], r[1], Status(r[2]), r[3], r[4]) for r in self._select(columns, where)
+        ]
+
+    def _associations(self, *where: sa.ColumnElement[bool]) -> list[AssociationRow]:
+        c = self._tables.associations.c
+        columns = (c.entry_uuid, c.patient_key, c.status, c.body, c.source, c.target, c.type)
+        return [
+            AssociationRow(r[0], r[1], Status(r[2]), r[3], r[4], r[5], r[6])
+            for r in self._select(columns, where)
+        ]
+
+    def _select(
+        self,
+        columns: Sequence[sa.ColumnElement[Any]],
+        where: Iterable[sa.ColumnElement[bool]],
+        limit: int | None = None,
+    ) -> Sequence[Any]:
+        table = columns[0].table
+        query = sa.select(*columns).where(*where, self._within)
+        query = query.order_by(table.c.position, table.c.entry_uuid).limit(limit)
+        return self._connection.execute(query).all()
+
+    @staticmethod
+    def _chunked(column: sa.ColumnElement[Any], values: Iterable[Any], read: Any) -> list[Any]:
+        listed = list(dict.fromkeys(values))
+        found: list[Any] = []
+        for start in range(0, len(listed), _CHUNK):
+            found += read(column.in_(listed[start : start + _CHUNK]))
+        return found
+
+
+def _summary(row: Any) -> DocumentSummary:
+    entry = _entry.decode(row.body)
+    return DocumentSummary(
+        entry_uuid=entry.entry_uuid,
+        unique_id=entry.unique_id,
+        repository_unique_id=entry.repository_unique_id,
+        title=entry.title,
+        type_display=entry.type_code.display if entry.type_code else "",
+        type_code=entry.type_code.value if entry.type_code else "",
+        format_code=entry.format_code.value if entry.format_code else "",
+        mime_type=entry.mime_type,
+        creation_time=entry.creation_time,
+        size=entry.size or 0,
+        authors=tuple(author.person for author in entry.authors if author.person),
+        status=Status(row.status),
+        object_sha256=row.object_sha256,
+        reference_ids=entry.reference_ids,
+    )

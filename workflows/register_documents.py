@@ -1,0 +1,106 @@
+"""Register a submission: load what it touches, decide, append; once more if the state moved.
+
+Implements ITI TF-2 3.42.4.1.3 (ITI-42) and is the registry half of ITI-41 and RAD-68.
+Called by adapters/xds and by `provide_and_register.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from kernel.identifiers import BadIdentifier, PatientId, PatientKeys
+from kernel.ledger.ports import Append, ClaimTaken, Ledger, StreamAppend, StreamMoved
+from kernel.times import Clock, now
+from registry.documents import commands
+from registry.documents.commands import Known, Registration, RegistryObject, Rules
+from registry.documents.refusals import MetadataInvalid
+from registry.documents.values import Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A submission that was registered."""
+
+    patient_key: UUID
+    position: int
+    """Position in the ledger of facts, for those who wait for a view."""
+
+
+class RegisterDocuments:
+    """Registers submissions in the ledger of facts. Thread safe."""
+
+    def __init__(
+        self,
+        facts: Ledger,
+        patient_keys: PatientKeys,
+        *,
+        rules: Rules,
+        clock: Clock = now,
+    ) -> None:
+        self._facts = facts
+        self._patient_keys = patient_keys
+        self._rules = rules
+        self._clock = clock
+
+    def __call__(self, submission: Submission) -> Registered:
+        """Register `submission`; raises the refusals of `registry.documents`."""
+        return self.with_objects(submission, {}, lambda: ())
+
+    def with_objects(
+        self,
+        submission: Submission,
+        objects: Mapping[UUID, str],
+        keep: Callable[[], Iterable[StreamAppend]],
+    ) -> Registered:
+        """Register documents whose octets lie in our own repository.
+
+        `keep` makes the octets durable and returns their facts; it is called once, after
+        the submission was found good and before anything is recorded.
+        """
+        patient_key = self.patient_key(submission)
+        asked = Registration(submission, patient_key, self._clock(), objects)
+        decided = self._decide(asked, again=False)
+        kept = tuple(keep())
+        try:
+            position = self._facts.append(_with(decided, kept))
+        except (StreamMoved, ClaimTaken):
+            # Somebody was faster: decide once more on what now stands there.
+            decided = self._decide(asked, again=True)
+            position = self._facts.append(_with(decided, kept))
+        return Registered(patient_key, position)
+
+    def patient_key(self, submission: Submission) -> UUID:
+        """Return the key of the submission's patient."""
+        try:
+            return self._patient_keys.key(PatientId.parse(submission.submission_set.patient_id))
+        except BadIdentifier:
+            raise MetadataInvalid(
+                "SubmissionSet.patientId needs the form id^^^&OID&ISO", attribute="patientId"
+            ) from None
+
+    def _decide(self, asked: Registration, *, again: bool) -> Append:
+        submission = asked.submission
+        objects = self._load(commands.references(submission))
+        while more := commands.dependents(submission, objects):
+            objects |= self._load(more)
+        if again:
+            # Only now can a new object's own stream be the one that moved.
+            objects |= self._load(commands.new_objects(submission))
+        claims = self._facts.claims(commands.UNIQUE_ID_CLAIM, commands.unique_ids(submission))
+        known = Known(self._patient_known(asked.patient_key), objects, claims)
+        return commands.register(asked, known, self._rules)
+
+    def _load(self, uuids: Iterable[UUID]) -> dict[UUID, RegistryObject]:
+        return {
+            uuid: self._facts.fold(uuid, commands.initial(uuid), commands.evolve)[0]
+            for uuid in uuids
+        }
+
+    def _patient_known(self, patient_key: UUID) -> bool:
+        return commands.patient_known(self._facts.load(patient_key))
+
+
+def _with(decided: Append, kept: tuple[StreamAppend, ...]) -> Append:
+    return replace(decided, streams=(*kept, *decided.streams))
