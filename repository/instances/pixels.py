@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 from repository.instances.header import InstanceHeader
 from repository.instances.part10 import EXPLICIT_VR_BIG, EXPLICIT_VR_LITTLE, is_encapsulated

@@ -105,7 +105,8 @@ def _grey(
         dataset.ascii(0x20500020) == "INVERSE"
     )
     if (dataset.integer(0x00280101, 8) or 8) == 1:
-        return ((samples != 0) ^ inverted).astype(np.uint8) * 255
+        mask: Samples = ((samples != 0) ^ inverted).astype(np.uint8) * 255
+        return mask
     lut = _first(dataset, 0x00283000)
     if lut is not None:
         samples, slope, intercept = _through(lut, samples), 1.0, 0.0
@@ -268,7 +269,7 @@ def _palette(dataset: Dataset, samples: Samples) -> Samples:
             raise NotRenderable("the palette is empty")
         shown = table[np.clip(samples.astype(np.int64) - first, 0, table.size - 1)]
         # PS3.3 C.7.6.3.1.5: 16-bit entries are shown by their high octet.
-        channels.append((shown >> 8 if bits > 8 and table.dtype != np.uint8 else shown))
+        channels.append(shown >> 8 if bits > 8 and table.dtype != np.uint8 else shown)
     return np.stack(channels, axis=-1).astype(np.uint8)
 
 
