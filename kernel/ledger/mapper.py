@@ -21,11 +21,21 @@ from kernel.ledger.ports import Append, Claim
 from kernel.ledger.recorder import LedgerEvent
 from kernel.ledger.sealing import FieldSealing, KeyRing, WarmableRing
 from kernel.ledger.topics import EventKind, TopicTable
-from kernel.refusals import Invalid
+from kernel.refusals import Invalid, TooMuch
 from kernel.times import from_micros, micros
 
 MAX_CLAIM_BYTES = 1024
 """A B-tree of PostgreSQL holds keys up to 2.7 kB; no identifier of the field comes near."""
+
+
+MAX_EVENT_BYTES = 32 * 1024 * 1024
+"""Larger things are stored as objects and named by their hash."""
+
+
+class EventTooLarge(TooMuch):
+    """An event would be larger than a ledger takes."""
+
+    code = "event_too_large"
 
 
 class BadClaim(Invalid):
@@ -68,7 +78,7 @@ class FactMapper(Mapper[UUID]):
             parts.append(Part(part.stream, part.expected_version, len(part.facts)))
             for fact in part.facts:
                 event = self._prepare_fact(part.stream, fact, text, part.patient_key)
-                size += len(event.body) + len(text) + len(event.sealed or b"")
+                size += _size(event)
                 events.append(event)
         for claim in batch.claims:
             _check_claim(claim)
@@ -154,6 +164,13 @@ def _decode(kind: EventKind, body: str, position: int) -> Fact:
         return kind.decode(body)
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
         raise UndecodableEvent(position, kind.topic, type(error).__name__) from error
+
+
+def _size(event: PreparedEvent) -> int:
+    size = len(event.body) + len(event.envelope) + len(event.sealed or b"")
+    if size > MAX_EVENT_BYTES:
+        raise EventTooLarge(topic=event.topic, size_bytes=size)
+    return size
 
 
 def _check_claim(claim: Claim) -> None:

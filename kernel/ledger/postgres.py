@@ -278,7 +278,8 @@ class PostgresRecorder(LedgerRecorder):
             raise ValueError(f"the ledger is chained with {suite!r} in a database of {encoding}")
 
     def _open_writer(self) -> Connection:
-        if self._writer is None or self._writer.closed:
+        if self._writer is None or _lost(self._writer):
+            self._drop_writer()
             self._writer = self._connect()
         return self._writer
 

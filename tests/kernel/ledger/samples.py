@@ -107,9 +107,10 @@ class Engine:
                 return database.execute(text, values).fetchall()
         names = {table: f'"{self.schema}"."{ledger}_{table}"' for table in tables}
         with psycopg.connect(self.place, autocommit=True) as connection:
-            cursor = connection.execute(
-                statement.format(**names).replace("?", "%s").encode(), values or None
-            )
+            text = statement.format(**names)
+            if values:
+                text = text.replace("%", "%%").replace("?", "%s")
+            cursor = connection.execute(text.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def stream_value(self, stream: UUID) -> Any:
