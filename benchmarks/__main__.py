@@ -1,0 +1,129 @@
+"""`./pianku bench [NAME ...]`: measure, print a table, write every sample as JSON.
+
+Side by side with Debian's Orthanc in interleaved rounds; see docs/reference/benchmarks.md.
+Called by the script `pianku`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from benchmarks import documents, query, retrieve, store
+from benchmarks.images import Press
+from benchmarks.measuring import Report, Target
+from benchmarks.servers import Pianku, our_server, peer_server
+from tests.support.modality import store as c_store_files
+from tests.support.postgres import cluster
+
+
+class Bench:
+    """One run: the servers, the report, and what several measurements need to be there first."""
+
+    def __init__(self, report: Report, targets: Sequence[Target], folder: Path) -> None:
+        self.report, self.targets, self.folder = report, targets, folder
+        self.press = Press()
+        self._loaded = False
+
+    def c_store(self) -> None:
+        """C-STORE by 1 and 4 associations."""
+        store.c_store(self.report, self.targets, self.folder, self.press)
+
+    def stow(self) -> None:
+        """STOW-RS, 1 and 25 instances a request."""
+        store.stow(self.report, self.targets, self.press)
+
+    def wado(self) -> None:
+        """WADO-RS frames, instances and series metadata."""
+        images = list(self.press.series())
+        sent = self.folder / "wado"
+        sent.mkdir()
+        for image in images:
+            (sent / f"{image.sop_uid}.dcm").write_bytes(image.part10)
+        for target in self.targets:
+            c_store_files(target.node, [sent], calling="BENCH")
+        retrieve.series_metadata(self.report, self.targets, images)
+        retrieve.frames(self.report, self.targets, images[:200])
+        retrieve.instances(self.report, self.targets, images[:200])
+
+    def qido(self) -> None:
+        """QIDO-RS over 1,000 studies."""
+        query.fill(self.targets, self.folder)
+        query.qido(self.report, self.targets)
+
+    def xds(self) -> None:
+        """ITI-41 and ITI-18; Orthanc has no such door."""
+        ours = [target for target in self.targets if isinstance(target, Pianku)]
+        documents.measure(self.report, ours)
+
+
+def ledger(report: Report) -> None:
+    """Append and follow, both engines (no server)."""
+    from benchmarks import ledger as events  # noqa: PLC0415 - it starts a PostgreSQL
+
+    events.measure(report)
+
+
+SERVED: Final[dict[str, Callable[[Bench], None]]] = {
+    "cstore": Bench.c_store, "stow": Bench.stow, "wado": Bench.wado, "qido": Bench.qido,
+    "xds": Bench.xds,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(prog="./pianku bench", description=__doc__)
+    names = [*SERVED, "ledger"]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
+    parser.add_argument("--only", choices=["pianku", "orthanc"], help="measure one server alone")
+    parser.add_argument("--postgresql", action="store_true", help="Pianku on PostgreSQL")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                        help="a setting of Pianku, as in its environment")  # fmt: skip
+    parser.add_argument("--folder", type=Path, help="disk to work on (default: temporary folder)")
+    parser.add_argument("--json", type=Path, help="file for every sample")
+    chosen = parser.parse_args()
+    if unknown := set(chosen.names) - set(names):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    wanted = chosen.names or names
+    report = Report(chosen.rounds)
+    with tempfile.TemporaryDirectory(prefix="pianku-bench-", dir=chosen.folder) as folder:
+        try:
+            served = [name for name in wanted if name in SERVED]
+            if served:
+                measure_served(report, served, chosen, Path(folder))
+            if "ledger" in wanted:
+                ledger(report)
+        finally:
+            if chosen.json:
+                chosen.json.write_text(report.as_json() + "\n", encoding="utf-8")
+            print("\n".join(f"{name}: {value}" for name, value in report.machine.items()))
+            print(f"load after: {os.getloadavg()[0]:.1f}\nrounds: {report.rounds}\n")
+            print(report.as_table())
+
+
+def measure_served(
+    report: Report, names: Sequence[str], chosen: argparse.Namespace, folder: Path
+) -> None:
+    """Start the servers and run the measurements that need them."""
+    with contextlib.ExitStack() as stack:
+        targets: list[Target] = []
+        if chosen.only != "orthanc":
+            dsn = stack.enter_context(cluster()).dsn if chosen.postgresql else None
+            settings = dict(pair.split("=", 1) for pair in chosen.set)
+            targets.append(stack.enter_context(our_server(folder, dsn=dsn, settings=settings)))
+        if chosen.only != "pianku":
+            targets.append(stack.enter_context(peer_server(folder)))
+        bench = Bench(report, targets, folder)
+        for name in names:
+            print(f"measuring {name} ...", flush=True)
+            SERVED[name](bench)
+
+
+if __name__ == "__main__":
+    main()

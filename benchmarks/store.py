@@ -1,0 +1,117 @@
+"""How fast images come in: C-STORE by dcmtk's storescu, STOW-RS by a plain HTTP client.
+
+PS3.4 B and PS3.18 10.5. One storescu process an association; files are written beforehand.
+Called by `benchmarks.__main__`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import subprocess
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from benchmarks.images import Image, Press
+from benchmarks.measuring import Report, Target, interleaved, settle, stopwatch
+from tests.support.peers import peer, program
+
+_BOUNDARY: Final = "pianku-benchmark-boundary"
+
+
+def c_store(report: Report, targets: Sequence[Target], folder: Path, press: Press) -> None:
+    """Send a study by 1 and by 4 associations."""
+    peer("dcmtk")
+    for number in range(report.rounds):
+        for associations in (1, 4):
+            parts = press.write(folder / "send", associations)
+            count = sum(1 for part in parts for _ in part.iterdir())
+            row = report.row(f"C-STORE, {associations} association(s)", "images/s")
+            for target in interleaved(targets, number):
+                settle(target)
+                with stopwatch(target) as told:
+                    _send(target, parts)
+                wall, cpu = told()
+                row.add(target.name, count / wall, cpu * 500 / count)
+            row.note = "CPU s per 500"
+            shutil.rmtree(folder / "send")
+
+
+def _send(target: Target, parts: Sequence[Path]) -> None:
+    node = target.node
+    senders = [
+        subprocess.Popen(
+            [program("storescu"), "-aet", f"BENCH{number}", "-aec", node.ae_title, "+sd",
+             node.host, str(node.port), str(part)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )
+        for number, part in enumerate(parts)
+    ]  # fmt: skip
+    for sender in senders:
+        said = sender.communicate()[1]
+        if sender.returncode != 0:
+            raise RuntimeError(f"storescu to {target.name}: {said[-2000:].decode()}")
+
+
+def stow(report: Report, targets: Sequence[Target], press: Press) -> None:
+    """Send a study by STOW-RS: 1 and 25 instances a request, by 1 and by 4 connections."""
+    for number in range(report.rounds):
+        for per_request, connections in ((1, 1), (1, 4), (25, 1), (25, 4)):
+            images = list(press.series())
+            row = report.row(
+                f"STOW-RS, {per_request} per request, {connections} connection(s)", "images/s"
+            )
+            row.note = "CPU s per 500"
+            for target in interleaved(targets, number):
+                bodies = [_body(images[i : i + per_request])
+                          for i in range(0, len(images), per_request)]  # fmt: skip
+                settle(target)
+                with stopwatch(target) as told:
+                    _post_all(target, bodies, connections)
+                wall, cpu = told()
+                row.add(target.name, len(images) / wall, cpu * 500 / len(images))
+
+
+def _body(images: Sequence[Image]) -> bytes:
+    pieces = []
+    for image in images:
+        pieces += [b"--", _BOUNDARY.encode(), b"\r\nContent-Type: application/dicom\r\n\r\n",
+                   image.part10, b"\r\n"]  # fmt: skip
+    return b"".join([*pieces, b"--", _BOUNDARY.encode(), b"--\r\n"])
+
+
+def _post_all(target: Target, bodies: Sequence[bytes], connections: int) -> None:
+    failures: list[str] = []
+    waiting = iter(bodies)
+    lock = threading.Lock()
+
+    def work() -> None:
+        address = urlsplit(target.dicomweb)
+        connection = http.client.HTTPConnection(address.netloc, timeout=120)
+        headers = {
+            "Content-Type": f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}',
+            "Accept": "application/dicom+json",
+            **getattr(target, "writing_headers", {}),
+        }
+        while not failures:
+            with lock:
+                body = next(waiting, None)
+            if body is None:
+                break
+            connection.request("POST", f"{address.path}/studies", body, headers)
+            answer = connection.getresponse()
+            said = answer.read()
+            if answer.status != 200:
+                failures.append(f"{answer.status} {said[:300]!r}")
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise RuntimeError(f"STOW-RS to {target.name}: {failures[0]}")
