@@ -25,7 +25,7 @@ from adapters.guard.sessions import Session, SessionStore
 from kernel.context import Envelope, current
 from kernel.ledger.ports import Ledger
 from kernel.refusals import Forbidden, Refusal, Unauthenticated, Unavailable
-from kernel.times import Clock, dtm, micros, now, pad_dtm
+from kernel.times import Clock, dtm, now, pad_dtm
 from projections.permissions.view import AccountRow, Snapshot
 from registry.access.decision import decide
 from registry.access.refusals import CsrfMissing, PasswordMustChange, SignedOut
@@ -248,7 +248,7 @@ class Guard:
         if session is None:
             return None
         account = self.directory.current().accounts.get(session.login)
-        if account is None or account.disabled or micros(session.created_at) < account.password_at:
+        if account is None or account.disabled or session.credential != credential(account):
             # Disabled, or the password was changed after this session began.
             self.sessions.destroy(session.secret)
             return None
@@ -289,6 +289,11 @@ class Guard:
             self.record_soon(stranger, "login", "denied", f"guard.{what}", detail=reason)
         except AuditUnavailable:
             log.warning("refusal not recorded", extra={"reason": reason})
+
+
+def credential(account: AccountRow) -> str:
+    """Return what names the account's present password in a session, without telling it."""
+    return hashlib.sha256(account.password_hash.encode()).hexdigest()
 
 
 def _same(told: str, expected: str) -> bool:

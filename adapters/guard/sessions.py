@@ -27,6 +27,7 @@ _SESSIONS: Final = sa.Table(
     _metadata,
     sa.Column("id_sha256", sa.String(64), primary_key=True),
     sa.Column("login", sa.String(255), nullable=False, index=True),
+    sa.Column("credential", sa.String(64), nullable=False),
     sa.Column("address", sa.String(64), nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False, index=True),
     sa.Column("seen_at", sa.BigInteger, nullable=False),
@@ -59,6 +60,8 @@ class Session:
     secret: str
     """The cookie's value; the database knows only its hash."""
     login: str
+    credential: str
+    """Names the password it was opened with: another password ends the session."""
     created_at: datetime
     expires_at: datetime
     """When it ends if nothing more is asked."""
@@ -114,7 +117,7 @@ class SessionStore:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:k)"), {"k": _LOCK_KEY})
             _metadata.create_all(connection)
 
-    def open(self, login: str, address: str) -> Session:
+    def open(self, login: str, credential: str, address: str) -> Session:
         """Begin a session under a new id; sessions past the absolute limit are swept."""
         moment = self._clock()
         secret = secret_token()
@@ -126,12 +129,13 @@ class SessionStore:
                 _SESSIONS.insert().values(
                     id_sha256=_sha256(secret),
                     login=login,
+                    credential=credential,
                     address=address[:64],
                     created_at=at,
                     seen_at=at,
                 )
             )
-        return Session(secret, login, moment, self._expiry(moment, moment))
+        return Session(secret, login, credential, moment, self._expiry(moment, moment))
 
     def find(self, secret: str) -> Session | None:
         """Return the session of a cookie if it is still good, and keep it from going idle."""
@@ -152,7 +156,8 @@ class SessionStore:
                     .where(_SESSIONS.c.id_sha256 == wanted)
                     .values(seen_at=micros(moment))
                 )
-        return Session(secret, row.login, created, self._expiry(created, moment))
+        expires_at = self._expiry(created, moment)
+        return Session(secret, row.login, row.credential, created, expires_at)
 
     def destroy(self, secret: str) -> None:
         """End one session."""

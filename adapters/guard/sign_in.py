@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final
 
-from adapters.guard.guard import Guard, SignedIn
+from adapters.guard.guard import Guard, SignedIn, credential
 from registry.access.passwords import verify_password
 from registry.access.refusals import AccountLocked, BadCredentials
 from registry.access.values import Subject
@@ -54,8 +54,9 @@ class SignIn:
         """End every session of the account and begin a new one (the password was changed)."""
         login = signed_in.account.login
         self.guard.sessions.destroy_all(login)
-        session = self.guard.sessions.open(login, signed_in.subject.address)
         account = self.guard.directory.refresh().accounts[login]
+        address = signed_in.subject.address
+        session = self.guard.sessions.open(login, credential(account), address)
         return SignedIn(session, account, signed_in.subject)
 
     def _attempt(self, login: str, password: str, address: str, replaces: str) -> SignedIn:
@@ -79,7 +80,7 @@ class SignIn:
         self._record(subject, "success", "must_change" if account.must_change else "")
         if replaces:
             sessions.destroy(replaces)
-        return SignedIn(sessions.open(login, address), account, subject)
+        return SignedIn(sessions.open(login, credential(account), address), account, subject)
 
     def _record(self, subject: Subject, outcome: str, detail: str) -> None:
         self.guard.record(subject, "login", outcome, "portal.session", detail=detail)
