@@ -1,0 +1,3 @@
+/** Who is signed in. */
+export * from './session';
+export { safeTarget } from './target';

@@ -1,0 +1,2 @@
+/** The series of an examination. */
+export { SeriesList } from './SeriesList';

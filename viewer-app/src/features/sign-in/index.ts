@@ -1,0 +1,2 @@
+/** Opening a session. */
+export { SignIn } from './SignIn';

@@ -1,0 +1,12 @@
+import { useMutation } from '@tanstack/react-query';
+import type { Session } from '@/api';
+import { signIn } from '@/api';
+
+/** Opens a session with user name and password. */
+export function useSignInRequest(onSignedIn: (session: Session) => void) {
+  return useMutation({
+    mutationFn: ({ user, password }: { user: string; password: string }) => signIn(user, password),
+    onSuccess: onSignedIn,
+    gcTime: 0, // the variables hold a password; keep them no longer than needed
+  });
+}

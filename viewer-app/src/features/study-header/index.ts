@@ -1,0 +1,2 @@
+/** Patient and examination at a glance. */
+export { StudyHeader } from './StudyHeader';

@@ -1,0 +1,2 @@
+/** Finding an examination. */
+export { Worklist } from './Worklist';

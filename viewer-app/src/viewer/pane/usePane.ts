@@ -1,0 +1,51 @@
+import { useQuery } from '@tanstack/react-query';
+import { useEffect, useRef, useState } from 'react';
+import { readSeriesMetadata } from '@/api';
+import { buildStack, StackView } from '../engine';
+import type { ViewerSeries } from '../viewerStore';
+import { useViewerStore } from '../viewerStore';
+
+/** Binds one pane to the engine and keeps the wanted series in it. */
+export function usePane(pane: number, series: ViewerSeries | null, engineReady: boolean) {
+  const element = useRef<HTMLDivElement>(null);
+  const [view, setView] = useState<StackView | null>(null);
+  const attach = useViewerStore((state) => state.attach);
+
+  useEffect(() => {
+    if (!engineReady || !element.current) return;
+    const created = new StackView(element.current);
+    setView(created);
+    attach(pane, created);
+    return () => {
+      attach(pane, null);
+      setView(null);
+      created.destroy();
+    };
+  }, [engineReady, pane, attach]);
+
+  const metadata = useQuery({
+    queryKey: ['series-metadata', series?.studyUid, series?.seriesUid],
+    queryFn: ({ signal }) =>
+      readSeriesMetadata(series?.studyUid ?? '', series?.seriesUid ?? '', signal),
+    enabled: series !== null,
+    staleTime: 60_000,
+    // Attributes of a long series are large; let them go soon after the pane changes.
+    gcTime: 120_000,
+  });
+
+  const { data } = metadata;
+  const [empty, setEmpty] = useState(false);
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => {
+    if (!view || !series || !data) return;
+    const stack = buildStack(series.studyUid, series.seriesUid, data, series.representativeSopUid);
+    setEmpty(stack.imageIds.length === 0);
+    if (stack.imageIds.length) void view.show(stack);
+  }, [view, series, data, attempt]);
+
+  const retry = () => {
+    if (metadata.isError) void metadata.refetch();
+    else setAttempt((before) => before + 1);
+  };
+  return { element, view, metadata, empty, retry };
+}
