@@ -15,9 +15,9 @@ from typing import Final
 
 from tests.support import ct
 
-SURNAMES: Final = tuple("""
-    Wang Li Zhao Qian Sun Zhou Wu Zheng Feng Chen Chu Wei Jiang Shen Han Yang Zhu Qin You Xu
-""".split())  # fmt: skip
+_SURNAMES: Final = (
+    "Wang Li Zhao Qian Sun Zhou Wu Zheng Feng Chen Chu Wei Jiang Shen Han Yang Zhu Qin"
+)
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ class Press:
 def write_many_studies(folder: Path, count: int) -> None:
     """Write `count` studies of one small image each: other patients, names, dates."""
     folder.mkdir(parents=True, exist_ok=True)
-    chance = random.Random(11)
+    chance, surnames = random.Random(11), _SURNAMES.split()
     base = ct.Series()
     for number in range(count):
-        surname = SURNAMES[number % len(SURNAMES)]
+        surname = surnames[number % len(surnames)]
         series = replace(
             base,
             patient_id=f"Q{number:06d}",

@@ -19,6 +19,9 @@ from kernel.identifiers import PatientKeys
 from kernel.ledger.ledger import EventLedger, open_sqlite
 from kernel.ledger.sealing import KeyRing, MemoryRing
 from kernel.ledger.topics import TopicTable
+from kernel.context import Envelope
+from kernel.refusals import Forbidden, Unauthenticated
+from registry.access.values import Resource, Subject
 from registry.documents import events as documents
 from registry.patients import events as patients
 from registry.studies import events as studies
@@ -40,6 +43,36 @@ def open_facts(folder: Path, ring: KeyRing) -> EventLedger:
     """Open the facts ledger of an archive's folder."""
     folder.mkdir(parents=True, exist_ok=True)
     return open_sqlite(folder / "facts.db", "facts", topics=TopicTable(FACTS), ring=ring)
+
+
+class OpenGuard:
+    """Lets AE titles in, remembers what was recorded; `denied` actions are refused."""
+
+    def __init__(self, *, titles: set[str] | None = None, denied: set[str] = frozenset()) -> None:
+        self.titles, self.denied = titles, denied
+        self.recorded: list[dict[str, Any]] = []
+        self.destinations: dict[str, tuple[str, int]] = {}
+
+    def ae_subject(self, calling_ae: str, address: str) -> Subject:
+        if self.titles is not None and calling_ae not in self.titles:
+            raise Unauthenticated("the calling application is not allowed from this address")
+        return Subject(calling_ae, "ae", frozenset({"system"}), address)
+
+    def check(self, subject: Subject, action: str, resource: Resource, *, transaction: str = "") -> None:
+        if action in self.denied:
+            self.record(subject, action, "denied", transaction)
+            raise Forbidden("the caller may not do this")
+
+    def record(self, subject: Subject, action: str, outcome: str, transaction: str, **more: Any) -> None:
+        self.recorded.append({"who": subject.name, "action": action, "outcome": outcome,
+                              "transaction": transaction, **more})
+
+    def envelope(self, subject: Subject, protocol: str, *, source: str = "") -> Envelope:
+        return Envelope(subject=subject.name, subject_kind=subject.kind, protocol=protocol,
+                        address=subject.address, source=source)
+
+    def destination(self, ae_title: str) -> tuple[str, int] | None:
+        return self.destinations.get(ae_title)
 
 
 @dataclass

@@ -28,11 +28,10 @@ def admission(
     birth_date: str = "19800203", sex: str = "F",
 ) -> str:  # fmt: skip
     """Return an ADT message that makes a patient known."""
-    number = uuid4().hex[:20]
+    number, head = uuid4().hex[:20], r"^~\&|HIS|WALK|PIANKU|PIANKU"
     return "\r".join(
         (
-            f"MSH|^~\\&|HIS|WALK|PIANKU|PIANKU|20260301101500||ADT^{event}^ADT_A01|{number}|P|2.3.1"
-            + "|||||CHN|UNICODE UTF-8",
+            f"MSH|{head}|20260301101500||ADT^{event}^ADT_A01|{number}|P|2.3.1|||||CHN|UNICODE UTF-8",
             f"EVN|{event}|20260301101500",
             f"PID|||{patient_id}^^^&{authority}&ISO||{name}||{birth_date}|{sex}",
             "PV1||I",

@@ -31,6 +31,7 @@ ITI41: Final = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
 ITI43: Final = "urn:ihe:iti:2007:RetrieveDocumentSet"
 FIND_DOCUMENTS: Final = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d"
 FIND_BY_REFERENCE: Final = "urn:uuid:12941a89-e02e-4be5-967c-ce4bfc8fe492"
+SET_NODE: Final = "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd"
 UNIQUE_ID: Final = "urn:uuid:2e82c1f6-a085-4c72-9da3-8640a32e42ab"
 
 _LOINC: Final = "2.16.840.1.113883.6.1"
@@ -87,8 +88,7 @@ def submission(document: Document, inside: str) -> str:
     submission_set = "".join((
         _slot("submissionTime", now),
         _code("urn:uuid:aa543740-bdda-424e-8c96-df4873be8500", "set", *CONTENT_TYPE),
-        f'<rim:Classification id="{_id()}" classifiedObject="set" '
-        + 'classificationNode="urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd"/>',
+        f'<rim:Classification id="{_id()}" classifiedObject="set" classificationNode="{SET_NODE}"/>',
         _identifier("urn:uuid:6b5aea1a-874d-4603-a4bc-96a0a7b38446", "set",
                     "XDSSubmissionSet.patientId", document.patient_id),
         _identifier("urn:uuid:554ac39e-e3fe-47fe-b233-965d2a147832", "set",
