@@ -206,13 +206,20 @@ class Reading:
         entry_uuids: Iterable[UUID] = (),
         unique_ids: Iterable[str] = (),
         logical_ids: Iterable[UUID] = (),
+        wanted: DocumentFilter | None = None,
     ) -> list[DocumentRow]:
-        """Return documents by one kind of identifier."""
+        """Return documents by one kind of identifier, those that pass the filter if given."""
         columns = self._tables.documents.c
+        dialect = self._connection.dialect.name
+        where = [] if wanted is None else document_clauses(self._tables, wanted, dialect)
+
+        def read(named: sa.ColumnElement[bool]) -> list[DocumentRow]:
+            return self._documents(named, *where)
+
         return [
-            *self._chunked(columns.entry_uuid, entry_uuids, self._documents),
-            *self._chunked(columns.unique_id, unique_ids, self._documents),
-            *self._chunked(columns.logical_id, logical_ids, self._documents),
+            *self._chunked(columns.entry_uuid, entry_uuids, read),
+            *self._chunked(columns.unique_id, unique_ids, read),
+            *self._chunked(columns.logical_id, logical_ids, read),
         ]
 
     def find_submission_sets(

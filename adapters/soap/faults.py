@@ -1,0 +1,59 @@
+"""SOAP faults: why an envelope was not even handed to its transaction.
+
+Implements SOAP 1.2 Part 1, 5.4 and the faults of WS-Addressing 1.0 SOAP Binding, 6.
+Raised while a message is read; rendered by the endpoint. Business errors are no faults.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import uuid4
+
+from adapters.soap.names import SOAP, WSA, escaped
+
+SENDER: Final = "Sender"
+RECEIVER: Final = "Receiver"
+MUST_UNDERSTAND: Final = "MustUnderstand"
+VERSION_MISMATCH: Final = "VersionMismatch"
+
+ADDRESSING_FAULT_ACTION: Final = f"{WSA}/fault"
+SOAP_FAULT_ACTION: Final = f"{WSA}/soap/fault"
+
+
+class SoapFault(Exception):  # noqa: N818 - the standard's word is fault
+    """A message that cannot be processed; `reason` is for the sender's developers."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        code: str = SENDER,
+        subcode: str = "",
+        status: int = 0,
+        challenge: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+        self.subcode = subcode
+        """Local name of a WS-Addressing fault, or empty."""
+        self.status = status or (500 if code == RECEIVER else 400)
+        self.challenge = challenge
+        """Whether the caller should be told how to authenticate (RFC 9110, 11.6.1)."""
+
+
+def render(fault: SoapFault, relates_to: str = "") -> bytes:
+    """Return the envelope of a fault."""
+    subcode = (
+        f"<s:Subcode><s:Value>a:{fault.subcode}</s:Value></s:Subcode>" if fault.subcode else ""
+    )
+    related = f"<a:RelatesTo>{escaped(relates_to)}</a:RelatesTo>" if relates_to else ""
+    action = ADDRESSING_FAULT_ACTION if fault.subcode else SOAP_FAULT_ACTION
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<s:Envelope xmlns:s="{SOAP}" xmlns:a="{WSA}">'
+        f'<s:Header><a:Action s:mustUnderstand="1">{action}</a:Action>'
+        f"<a:MessageID>urn:uuid:{uuid4()}</a:MessageID>{related}</s:Header><s:Body><s:Fault>"
+        f"<s:Code><s:Value>s:{fault.code}</s:Value>{subcode}</s:Code>"
+        f'<s:Reason><s:Text xml:lang="en">{escaped(fault.reason)}</s:Text></s:Reason>'
+        "</s:Fault></s:Body></s:Envelope>"
+    ).encode()

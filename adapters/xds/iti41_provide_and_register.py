@@ -1,0 +1,114 @@
+"""ITI-41 Provide and Register Document Set-b, and RAD-68, which is the same with a manifest.
+
+Implements ITI TF-2 3.41 and RAD TF-3 4.68. Called by `endpoint.py` in a worker thread.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from lxml import etree
+
+from adapters.guard.guard import Guard
+from adapters.soap.faults import SoapFault
+from adapters.xds import decode, encode
+from adapters.xds.call import Answer, Call
+from adapters.xds.decode import DecodedSubmission
+from adapters.xds.faults import registry_error
+from kernel.context import acting_as
+from kernel.refusals import Forbidden, Refusal
+from registry.access.values import Resource
+from repository.objects.refusals import ContentMissing, MetadataMissing
+from repository.tiers.ports import Incoming
+from workflows.provide_and_register import ProvideAndRegister
+from workflows.register_documents import RegisterDocuments
+
+TRANSACTION: Final = "ITI-41"
+
+
+class ProvideAndRegisterDocumentSet:
+    """Stores the documents of a submission and registers it."""
+
+    def __init__(
+        self, provide: ProvideAndRegister, register: RegisterDocuments, guard: Guard
+    ) -> None:
+        self._provide = provide
+        self._register = register
+        self._guard = guard
+
+    def __call__(self, call: Call) -> Answer:
+        """File it, or tell in the RegistryErrorList why not."""
+        if not call.exchange.mtom:
+            raise SoapFault(
+                "Provide and Register must be sent as MTOM/XOP: multipart/related with "
+                'type="application/xop+xml" and start-info="application/soap+xml" '
+                "(ITI TF-2 3.41, Appendix V.3.6)"
+            )
+        try:
+            return self._filed(call)
+        except Forbidden:
+            raise
+        except Refusal as refusal:
+            self._guard.record(call.subject, "store", "failed", TRANSACTION, detail=refusal.code)
+            return Answer(encode.registry_response((registry_error(refusal),)), mtom=True)
+
+    def _filed(self, call: Call) -> Answer:
+        decoded, elements = decode.provide_request(call.body)
+        submission = decoded.submission
+        key = self._register.patient_key(submission)
+        resource = Resource("document", key)
+        self._guard.check(call.subject, "store", resource, transaction=TRANSACTION)
+        documents = _contents(call, decoded, elements)
+        source = submission.submission_set.source_id
+        with acting_as(self._guard.envelope(call.subject, TRANSACTION.lower(), source=source)):
+            self._provide(submission, documents)
+        self._guard.record(
+            call.subject,
+            "store",
+            "success",
+            TRANSACTION,
+            patient_keys=(key,),
+            document_ids=(submission.submission_set.unique_id,),
+            count=len(documents),
+        )
+        return Answer(encode.registry_response(), mtom=True)
+
+
+def _contents(
+    call: Call, decoded: DecodedSubmission, elements: list[tuple[str, etree._Element]]
+) -> dict[UUID, Incoming]:
+    """Return the octets of each DocumentEntry; nothing is left open when one is wrong."""
+    found: dict[UUID, Incoming] = {}
+    try:
+        for document_id, element in elements:
+            uuid = _described(decoded, document_id)
+            found[uuid] = _content(call, document_id, element, again=uuid in found)
+    except (SoapFault, Refusal):
+        for content in found.values():
+            content.discard()
+        raise
+    return found
+
+
+def _described(decoded: DecodedSubmission, document_id: str) -> UUID:
+    uuid = decoded.entry_uuid(document_id)
+    if uuid is None:
+        raise MetadataMissing(
+            f"the document {document_id[:80]!r} was sent without metadata",
+            object=document_id[:80],
+        )
+    return uuid
+
+
+def _content(
+    call: Call, document_id: str, element: etree._Element, *, again: bool
+) -> Incoming:
+    if again:
+        raise SoapFault(f"two documents have the id {document_id[:80]!r}")
+    content = call.exchange.content(element)
+    if content is None:
+        raise ContentMissing(
+            f"the document {document_id[:80]!r} is empty", object=document_id[:80]
+        )
+    return content

@@ -1,0 +1,43 @@
+"""Check a message against its schema before anything reads it.
+
+Implements the schema validity that ITI TF-2 Appendix V.3 asks of every message; schemas are
+compiled once a thread. Called by `decode.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any, Final, cast
+
+from lxml import etree
+
+import schemas
+from adapters.soap.faults import SoapFault
+
+SCHEMA_NAMES: Final = ("xml.xsd", "rim.xsd", "rs.xsd", "lcm.xsd", "query.xsd", "xds-b.xsd")
+_NAMED: Final = re.compile(r"Element '(?:\{[^}]*\})?([\w.-]+)'(?:, attribute '([\w:.-]+)')?")
+_local: Final = threading.local()
+
+
+def validate(element: etree._Element, schema_name: str) -> None:
+    """Raise SoapFault unless `element` is valid by `schemas/xds/<schema_name>`."""
+    schema = _schema(schema_name)
+    if schema.validate(element):
+        return
+    # Only where and which rule: the validator's own text may quote a value.
+    first = cast("Any", schema.error_log)[0]
+    named = _NAMED.match(first.message)
+    where = "" if named is None else named[1] + (f"@{named[2]}" if named[2] else "")
+    raise SoapFault(
+        f"the message is not valid by {schema_name}: {where} (line {first.line}, "
+        f"{first.type_name.lower().removeprefix('schemav_')})"
+    )
+
+
+def _schema(name: str) -> etree.XMLSchema:
+    # A compiled schema keeps its error log: each thread has its own.
+    compiled: dict[str, etree.XMLSchema] = _local.__dict__.setdefault("compiled", {})
+    if name not in compiled:
+        compiled[name] = etree.XMLSchema(etree.parse(str(schemas.path(f"xds/{name}"))))
+    return compiled[name]
