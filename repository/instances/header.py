@@ -34,7 +34,7 @@ STUDY_INSTANCE_UID: Final = 0x0020000D
 SERIES_INSTANCE_UID: Final = 0x0020000E
 MAX_HEADER: Final = 256 << 20
 """The largest header we read of a stored object."""
-_FIRST_READ: Final = 128 << 10
+_FIRST_READ: Final = 16 << 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,271 @@
+"""Searches at the three levels, answered with ready DICOM JSON.
+
+Implements PS3.18 10.6 (QIDO-RS) and the query side of PS3.4 C.4.1 (C-FIND, Study Root).
+Called by the DICOMweb and DIMSE adapters; URLs in the answers begin with `attributes.MARK`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping
+
+from projections.database import ViewsDatabase
+from projections.study_index import matching
+from projections.study_index.attributes import (
+    MATCHING,
+    SERIES_RETURNED,
+    STUDY_RETURNED,
+    Kind,
+    Level,
+)
+from projections.study_index.projection import NAME
+from projections.study_index.rows import (
+    fixed_members,
+    joined,
+    series_members,
+    study_members,
+)
+
+_TABLES: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.INSTANCE: "instances"}
+_raw_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_STUDY: Final = frozenset(STUDY_RETURNED)
+_SERIES: Final = frozenset(SERIES_RETURNED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What is looked for."""
+
+    level: Level
+    filters: tuple[tuple[int, str], ...] = ()
+    """Matching keys by tag, values as they came."""
+    study_uid: str = ""
+    """Only within this study (PS3.18: a path below it)."""
+    series_uid: str = ""
+    include: frozenset[int] = field(default_factory=frozenset)
+    include_all: bool = False
+    fuzzy: bool = False
+    offset: int = 0
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found."""
+
+    items: list[bytes]
+    """A JSON object each."""
+    more: bool
+    """True when there are more than `limit`."""
+    ignored: tuple[int, ...]
+    """Matching keys that no column answers."""
+    patient_keys: tuple[str, ...]
+    study_uids: tuple[str, ...]
+
+
+class Searches:
+    """Runs searches on the study index; thread safe."""
+
+    def __init__(self, database: ViewsDatabase) -> None:
+        self._database = database
+
+    def find(self, search: Search, *, policy: sa.ColumnElement[bool]) -> Found:
+        """Return what matches, newest study first; raises BadQuery, QueryTooLarge."""
+        with self._database.reading(NAME) as (connection, tables):
+            where, levels, ignored = self._conditions(search, tables)
+            rows = _select(connection, tables, search, [policy, *where], levels)
+            more = len(rows) > search.limit
+            rows = rows[: search.limit]
+            items = _Answers(connection, tables, search).of(rows)
+        return Found(
+            items,
+            more,
+            ignored,
+            tuple(dict.fromkeys(row["patient_key"] for row in rows)),
+            tuple(dict.fromkeys(row["study_uid"] for row in rows)),
+        )
+
+    def _conditions(
+        self, search: Search, tables: Any
+    ) -> tuple[list[sa.ColumnElement[bool]], set[Level], tuple[int, ...]]:
+        own = getattr(tables, _TABLES[search.level])
+        where: list[sa.ColumnElement[bool]] = []
+        if search.study_uid:
+            where.append(own.c.study_uid == search.study_uid)
+        if search.series_uid:
+            where.append(own.c.series_uid == search.series_uid)
+        levels = {search.level}
+        ignored = []
+        for tag, value in search.filters:
+            column = MATCHING.get(tag)
+            if column is None or not _reachable(column.table, search.level):
+                ignored.append(tag)
+                continue
+            table = getattr(tables, _TABLES[column.table])
+            if column.name in own.c and column.kind is Kind.UID:
+                table = own
+            condition = matching.clause(
+                table, column.name, column.kind, value, fuzzy=search.fuzzy
+            )
+            if condition is None:
+                continue
+            if column.table is Level.SERIES and search.level is Level.STUDY:
+                condition = _some_series(tables, condition)
+            elif table is not own:
+                levels.add(column.table)
+            where.append(condition)
+        return where, levels, tuple(ignored)
+
+
+def _reachable(table: Level, level: Level) -> bool:
+    order = (Level.STUDY, Level.SERIES, Level.INSTANCE)
+    if level is Level.STUDY and table is Level.SERIES:
+        return True
+    return order.index(table) <= order.index(level)
+
+
+def _some_series(tables: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return "has a series that matches": OHIF and others ask studies for Modality."""
+    return sa.exists().where(
+        tables.series.c.study_uid == tables.studies.c.study_uid, condition
+    )
+
+
+def _select(
+    connection: Connection, tables: Any, search: Search,
+    where: Sequence[sa.ColumnElement[bool]], levels: set[Level],
+) -> list[RowMapping]:
+    own = getattr(tables, _TABLES[search.level])
+    studies, series = tables.studies, tables.series
+    source: sa.FromClause = own
+    if search.level is not Level.STUDY and (Level.STUDY in levels or not search.study_uid):
+        source = source.join(studies, studies.c.study_uid == own.c.study_uid)
+    if search.level is Level.INSTANCE and Level.SERIES in levels:
+        source = source.join(
+            series,
+            sa.and_(
+                series.c.study_uid == own.c.study_uid, series.c.series_uid == own.c.series_uid
+            ),
+        )
+    columns = [own]
+    if search.level is Level.STUDY and not (search.include or search.include_all):
+        columns = [own.c.study_uid, own.c.patient_key, own.c.json]
+    query = sa.select(*columns).select_from(source).where(*where)
+    if search.level is Level.STUDY:
+        query = query.order_by(
+            studies.c.study_date.desc(), studies.c.study_time.desc(), studies.c.study_uid.desc()
+        )
+    elif search.level is Level.SERIES:
+        query = query.order_by(
+            series.c.study_uid, series.c.number.nulls_last(), series.c.series_uid
+        )
+    else:
+        query = query.order_by(
+            own.c.study_uid, own.c.series_uid, own.c.number.nulls_last(), own.c.ordinal
+        )
+    query = query.offset(search.offset).limit(search.limit + 1)
+    return list(connection.execute(query).mappings())
+
+
+class _Answers:
+    """Makes the JSON of rows; reads the rows above them when their attributes are wanted."""
+
+    def __init__(self, connection: Connection, tables: Any, search: Search) -> None:
+        self._connection = connection
+        self._tables = tables
+        self._search = search
+
+    def of(self, rows: list[RowMapping]) -> list[bytes]:
+        """Return a JSON object for each row."""
+        search = self._search
+        wants_more = bool(search.include) or search.include_all
+        # PS3.18 10.6.3.3: levels that the path does not name are part of the answer.
+        wants_study = search.level is not Level.STUDY and not search.study_uid
+        wants_series = search.level is Level.INSTANCE and not search.series_uid
+        if not (wants_more or wants_study or wants_series):
+            return [row["json"] for row in rows]
+        studies = self._above(rows, self._tables.studies, "study_uid")
+        series = self._above(rows, self._tables.series, "series_uid")
+        return [
+            joined(
+                self._members(row, studies.get(row["study_uid"]), _series_of(row, series),
+                              wants_study=wants_study, wants_series=wants_series)
+            )
+            for row in rows
+        ]
+
+    def _above(self, rows: list[RowMapping], table: sa.Table, key: str) -> dict[str, Any]:
+        level = self._search.level
+        if level is Level.STUDY or (level is Level.SERIES and key == "series_uid"):
+            return {}
+        wanted = list(dict.fromkeys(row[key] for row in rows))
+        found: dict[str, Any] = {}
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            for row in self._connection.execute(
+                sa.select(table).where(table.c[key].in_(part))
+            ).mappings():
+                found[row[key] if key == "study_uid" else f"{row['study_uid']}/{row[key]}"] = row
+        return found
+
+    def _members(
+        self, row: RowMapping, study: Any, series: Any, *, wants_study: bool, wants_series: bool
+    ) -> dict[int, bytes]:
+        level, include = self._search.level, self._search.include
+        everything = self._search.include_all
+        members: dict[int, bytes] = {}
+        above = [
+            (study if level is not Level.STUDY else row, study_members, _STUDY,
+             wants_study or level is Level.STUDY),
+            (series if level is not Level.SERIES else row, series_members, _SERIES,
+             wants_series or level is Level.SERIES),
+        ]
+        for place, counted, returned, wanted in above:
+            if place is None:
+                continue
+            fixed = fixed_members(place["fixed"]) | counted(place)
+            kept = returned | frozenset(counted(place)) if wanted else frozenset()
+            own = everything and wanted
+            members.update(
+                (tag, text) for tag, text in fixed.items() if own or tag in kept or tag in include
+            )
+        if level is Level.INSTANCE:
+            members.update(_split(row["json"]))
+            if include - members.keys() or everything:
+                members.update(
+                    (tag, text)
+                    for tag, text in _split(self._metadata(row)).items()
+                    if everything or tag in include
+                )
+        return members
+
+    def _metadata(self, row: RowMapping) -> bytes:
+        chunks = self._tables.chunks
+        body = self._connection.execute(
+            sa.select(chunks.c.body).where(
+                chunks.c.study_uid == row["study_uid"],
+                chunks.c.series_uid == row["series_uid"],
+                chunks.c.chunk == row["chunk"],
+            )
+        ).scalar_one()
+        start, length = row["chunk_start"], row["chunk_length"]
+        return zlib.decompress(body)[start : start + length]
+
+
+def _series_of(row: RowMapping, series: dict[str, Any]) -> Any:
+    return series.get(f"{row['study_uid']}/{row['series_uid']}") if series else None
+
+
+def _split(json: bytes) -> dict[int, bytes]:
+    """Return the members of a stored JSON object; the mark is no JSON and is hidden meanwhile."""
+    parsed = _raw_members(json.replace(b"\x01", b"\x7f\x7f"))
+    return {
+        int(name, 16): b'"%s":%s' % (name.encode(), bytes(raw).replace(b"\x7f\x7f", b"\x01"))
+        for name, raw in parsed.items()
+    }

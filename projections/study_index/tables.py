@@ -1,0 +1,121 @@
+"""The tables of the study index, on SQLite and PostgreSQL alike.
+
+Design A4. `fixed` holds the JSON members of the first instance (msgpack: tag -> octets), `json`
+the ready answer. Used by `projection.py` to write and by `view.py`, `search.py` to read.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Column
+
+
+def _key() -> sa.types.TypeEngine[str]:
+    """Return the type of a column that is compared byte by byte, for ranges of prefixes."""
+    return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, _key(), nullable=False, default="")
+
+
+def _uid(name: str, *, primary_key: bool = False) -> Column[str]:
+    return Column(name, sa.String(64), primary_key=primary_key, nullable=False)
+
+
+def _number(name: str) -> Column[int]:
+    return Column(name, sa.BigInteger, nullable=False, default=0)
+
+
+class Tables:
+    """Studies, series, instances, and the metadata of instances in compressed chunks."""
+
+    def __init__(self, suffix: str) -> None:
+        self.metadata = sa.MetaData()
+        self.studies = self._studies(suffix)
+        self.series = self._series(suffix)
+        self.instances = self._instances(suffix)
+        self.chunks = sa.Table(
+            f"metadata_chunk{suffix}",
+            self.metadata,
+            _uid("study_uid", primary_key=True),
+            _uid("series_uid", primary_key=True),
+            Column("chunk", sa.BigInteger, primary_key=True, autoincrement=False),
+            Column("body", sa.LargeBinary, nullable=False),
+        )
+
+    def _studies(self, suffix: str) -> sa.Table:
+        columns = (
+            "patient_id", "issuer", "name", "alphabetic", "ideographic", "latin", "written",
+            "pinyin", "initials", "birth_date", "sex", "study_date", "study_time", "accession",
+            "study_id", "description", "referring", "referring_keys", "modalities",
+            "sop_classes", "body_parts", "manifest_uid", "manifest_entry",
+        )  # fmt: skip
+        indexed = ("patient_id", "accession", "latin", "written", "pinyin", "initials")
+        return sa.Table(
+            f"study{suffix}",
+            self.metadata,
+            _uid("study_uid", primary_key=True),
+            Column("patient_key", sa.String(36), nullable=False),
+            *(_text(name) for name in columns),
+            _number("series_count"),
+            _number("instance_count"),
+            _number("size_bytes"),
+            _number("first_at"),
+            _number("last_at"),
+            _number("complete_count"),
+            _number("published_count"),
+            Column("pending", sa.Boolean, nullable=False, default=True),
+            _number("revision"),
+            Column("fixed", sa.LargeBinary, nullable=False),
+            Column("json", sa.LargeBinary, nullable=False),
+            *(sa.Index(f"study_{name}{suffix}", name) for name in indexed),
+            sa.Index(f"study_by_date{suffix}", "study_date", "study_time", "study_uid"),
+            sa.Index(f"study_by_arrival{suffix}", "last_at"),
+            sa.Index(f"study_by_pending{suffix}", "pending", "last_at"),
+            sa.Index(f"study_by_patient{suffix}", "patient_key"),
+        )
+
+    def _series(self, suffix: str) -> sa.Table:
+        columns = (
+            "modality", "description", "body_part", "series_date", "series_time", "institution",
+            "department", "station", "performing_keys", "step_date", "step_time",
+            "scheduled_step_id", "procedure_id",
+        )  # fmt: skip
+        return sa.Table(
+            f"series{suffix}",
+            self.metadata,
+            _uid("study_uid", primary_key=True),
+            _uid("series_uid", primary_key=True),
+            Column("patient_key", sa.String(36), nullable=False),
+            *(_text(name) for name in columns),
+            Column("number", sa.BigInteger, nullable=True),
+            _number("instance_count"),
+            _number("first_at"),
+            _number("revision"),
+            Column("fixed", sa.LargeBinary, nullable=False),
+            Column("json", sa.LargeBinary, nullable=False),
+            sa.Index(f"series_by_uid{suffix}", "series_uid"),
+            sa.Index(f"series_by_modality{suffix}", "modality"),
+            sa.Index(f"series_by_patient{suffix}", "patient_key"),
+        )
+
+    def _instances(self, suffix: str) -> sa.Table:
+        return sa.Table(
+            f"instance{suffix}",
+            self.metadata,
+            _uid("sop_uid", primary_key=True),
+            _uid("study_uid"),
+            _uid("series_uid"),
+            Column("patient_key", sa.String(36), nullable=False),
+            _uid("sop_class"),
+            Column("number", sa.BigInteger, nullable=True),
+            _number("frame_count"),
+            _number("ordinal"),
+            _number("chunk"),
+            _number("chunk_start"),
+            _number("chunk_length"),
+            Column("json", sa.LargeBinary, nullable=False),
+            sa.Index(f"instance_by_series{suffix}", "study_uid", "series_uid", "ordinal"),
+            sa.Index(f"instance_by_patient{suffix}", "patient_key"),
+        )

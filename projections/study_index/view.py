@@ -1,0 +1,331 @@
+"""Reads the study index: the portal's lists, metadata of instances, what waits to be published.
+
+Answers PS3.18 10.4.1.1.2 (metadata) and RAD TF-2 4.68 (which instances a manifest names).
+Called by adapters and workflows; the searches of QIDO-RS and C-FIND are in `search.py`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Row
+
+from kernel.times import from_micros, micros
+from projections.database import ViewsDatabase
+from projections.study_index import matching
+from projections.study_index.attributes import Kind
+from projections.study_index.projection import NAME
+from projections.study_index.rows import values
+
+_MAX_PAGE: Final = 500
+_ORDERS: Final[dict[str, Callable[[Any], tuple[Any, ...]]]] = {
+    "study_date": lambda c: (c.study_date, c.study_time),
+    "arrival": lambda c: (c.last_at,),
+    "name": lambda c: (c.pinyin, c.latin, c.written),
+    "patient_id": lambda c: (c.patient_id,),
+    "accession": lambda c: (c.accession,),
+    "modalities": lambda c: (c.modalities,),
+    "description": lambda c: (c.description,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRow:
+    """A study as a list shows it."""
+
+    study_uid: str
+    patient_key: UUID
+    patient_id: str
+    issuer: str
+    name: str
+    """DICOM PN text as sent."""
+    alphabetic: str
+    ideographic: str
+    pinyin: str
+    birth_date: str
+    sex: str
+    study_date: str
+    study_time: str
+    accession: str
+    study_id: str
+    description: str
+    referring: str
+    modalities: tuple[str, ...]
+    sop_classes: tuple[str, ...]
+    body_parts: tuple[str, ...]
+    series_count: int
+    instance_count: int
+    size_bytes: int
+    first_at: datetime
+    last_at: datetime
+    complete: bool
+    """No more instances came for the quiet period."""
+    published_count: int
+    """Instances that the last manifest names; 0 when none was published."""
+    manifest_uid: str
+    manifest_entry: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRow:
+    """A series as a list shows it."""
+
+    study_uid: str
+    series_uid: str
+    modality: str
+    number: int | None
+    description: str
+    body_part: str
+    series_date: str
+    series_time: str
+    institution: str
+    department: str
+    station: str
+    instance_count: int
+    first_sop_uid: str
+    """Its first instance, for a thumbnail."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    """An instance as a manifest or a viewer's list names it."""
+
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    sop_class: str
+    number: int | None
+    frame_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFilters:
+    """What the portal's list is narrowed by; empty members do not narrow."""
+
+    name: str = ""
+    """Beginning of the name in Latin or Chinese letters, of its pinyin, or its initials."""
+    patient_id: str = ""
+    accession: str = ""
+    modalities: tuple[str, ...] = ()
+    date_from: str = ""
+    """YYYYMMDD."""
+    date_to: str = ""
+    description: str = ""
+    patient_key: UUID | None = None
+
+
+class StudyIndex:
+    """The query side of the study index; thread safe."""
+
+    def __init__(self, database: ViewsDatabase) -> None:
+        self._database = database
+
+    def search_studies(
+        self, filters: StudyFilters, *, policy: sa.ColumnElement[bool],
+        sort: str = "-study_date", offset: int = 0, limit: int = 50,
+    ) -> tuple[int, tuple[StudyRow, ...]]:
+        """Return the count of all matches and one page; `sort` is a column, `-` for falling."""
+        with self._database.reading(NAME) as (connection, tables):
+            table = tables.studies
+            where = [policy, *_narrowed(table, filters)]
+            total = connection.execute(
+                sa.select(sa.func.count()).select_from(table).where(*where)
+            ).scalar_one()
+            order = _ORDERS.get(sort.lstrip("-"), _ORDERS["study_date"])(table.c)
+            if sort.startswith("-"):
+                order = tuple(column.desc() for column in order)
+            last = table.c.study_uid.desc() if sort.startswith("-") else table.c.study_uid
+            rows = connection.execute(
+                sa.select(table).where(*where).order_by(*order, last)
+                .offset(max(offset, 0)).limit(min(max(limit, 0), _MAX_PAGE))
+            )
+            return total, tuple(_study(row) for row in rows)
+
+    def study(self, study_uid: str, *, fresh: bool = True) -> StudyRow | None:
+        """Return a study, or None when no instance of it is stored."""
+        with self._database.reading(NAME, fresh=fresh) as (connection, tables):
+            table = tables.studies
+            row = connection.execute(
+                sa.select(table).where(table.c.study_uid == study_uid)
+            ).first()
+            return None if row is None else _study(row)
+
+    def studies_of_patient(
+        self, patient_key: UUID, *, policy: sa.ColumnElement[bool]
+    ) -> tuple[StudyRow, ...]:
+        """Return all studies of a patient, newest first."""
+        with self._database.reading(NAME) as (connection, tables):
+            table = tables.studies
+            rows = connection.execute(
+                sa.select(table)
+                .where(policy, table.c.patient_key == str(patient_key))
+                .order_by(table.c.study_date.desc(), table.c.study_time.desc())
+            )
+            return tuple(_study(row) for row in rows)
+
+    def series_of(self, study_uid: str) -> tuple[SeriesRow, ...]:
+        """Return the series of a study in the order of their numbers."""
+        with self._database.reading(NAME) as (connection, tables):
+            series, instances = tables.series, tables.instances
+            first = (
+                sa.select(instances.c.sop_uid)
+                .where(
+                    instances.c.study_uid == series.c.study_uid,
+                    instances.c.series_uid == series.c.series_uid,
+                )
+                .order_by(instances.c.ordinal)
+                .limit(1)
+                .scalar_subquery()
+                .label("first_sop_uid")
+            )
+            rows = connection.execute(
+                sa.select(series, first)
+                .where(series.c.study_uid == study_uid)
+                .order_by(series.c.number.nulls_last(), series.c.first_at, series.c.series_uid)
+            )
+            return tuple(_series(row) for row in rows)
+
+    def instances_of(self, study_uid: str, series_uid: str = "") -> tuple[InstanceRow, ...]:
+        """Return the instances of a study or series in the order of their numbers."""
+        with self._database.reading(NAME) as (connection, tables):
+            table = tables.instances
+            query = sa.select(table).where(table.c.study_uid == study_uid)
+            if series_uid:
+                query = query.where(table.c.series_uid == series_uid)
+            rows = connection.execute(
+                query.order_by(table.c.series_uid, table.c.number.nulls_last(), table.c.ordinal)
+            )
+            return tuple(_instance(row) for row in rows)
+
+    def pending_publication(self, quiet_before: datetime, *, limit: int = 500) -> list[StudyRow]:
+        """Return quiet studies whose last manifest, if any, does not name all their instances.
+
+        Quiet: no instance came since `quiet_before`.
+        """
+        with self._database.reading(NAME) as (connection, tables):
+            table = tables.studies
+            rows = connection.execute(
+                sa.select(table)
+                .where(table.c.pending.is_(True), table.c.last_at < micros(quiet_before))
+                .order_by(table.c.last_at)
+                .limit(limit)
+            )
+            return [_study(row) for row in rows]
+
+    def instances_for_manifest(self, study_uid: str) -> tuple[InstanceRow, ...]:
+        """Return the instances a manifest names, in the order they came."""
+        with self._database.reading(NAME) as (connection, tables):
+            table = tables.instances
+            rows = connection.execute(
+                sa.select(table)
+                .where(table.c.study_uid == study_uid)
+                .order_by(table.c.series_uid, table.c.ordinal)
+            )
+            return tuple(_instance(row) for row in rows)
+
+    def revision(
+        self, study_uid: str, series_uid: str = "", *, fresh: bool = True
+    ) -> tuple[int, UUID] | None:
+        """Return the state of a study's or series' metadata and its patient (cheap)."""
+        with self._database.reading(NAME, fresh=fresh) as (connection, tables):
+            table = tables.series if series_uid else tables.studies
+            query = sa.select(table.c.revision, table.c.patient_key).where(
+                table.c.study_uid == study_uid
+            )
+            if series_uid:
+                query = query.where(table.c.series_uid == series_uid)
+            row = connection.execute(query).first()
+            return None if row is None else (row.revision, UUID(row.patient_key))
+
+    def metadata(
+        self, study_uid: str, series_uid: str = "", *, fresh: bool = True
+    ) -> list[bytes]:
+        """Return the metadata of a study or series: pieces of comma separated JSON objects."""
+        with self._database.reading(NAME, fresh=fresh) as (connection, tables):
+            table = tables.chunks
+            query = sa.select(table.c.body).where(table.c.study_uid == study_uid)
+            if series_uid:
+                query = query.where(table.c.series_uid == series_uid)
+            rows = connection.execute(query.order_by(table.c.series_uid, table.c.chunk)).scalars()
+            return [zlib.decompress(body) for body in rows]
+
+    def instance_metadata(self, study_uid: str, series_uid: str, sop_uid: str) -> bytes | None:
+        """Return the metadata of one instance, or None when there is no such instance there."""
+        with self._database.reading(NAME) as (connection, tables):
+            table, chunks = tables.instances, tables.chunks
+            row = connection.execute(
+                sa.select(table.c.chunk_start, table.c.chunk_length, chunks.c.body)
+                .join(
+                    chunks,
+                    sa.and_(
+                        chunks.c.study_uid == table.c.study_uid,
+                        chunks.c.series_uid == table.c.series_uid,
+                        chunks.c.chunk == table.c.chunk,
+                    ),
+                )
+                .where(
+                    table.c.sop_uid == sop_uid, table.c.study_uid == study_uid,
+                    table.c.series_uid == series_uid,
+                )
+            ).first()
+            if row is None:
+                return None
+            end = row.chunk_start + row.chunk_length
+            return zlib.decompress(row.body)[row.chunk_start : end]
+
+
+def _narrowed(table: sa.Table, filters: StudyFilters) -> Sequence[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if filters.name.strip():
+        found.append(matching.patient_name(table, filters.name, fuzzy=True))
+    for column, prefix in (("patient_id", filters.patient_id), ("accession", filters.accession)):
+        if prefix.strip():
+            found.append(matching.begins(table.c[column], prefix.strip()))
+    if filters.patient_key is not None:
+        found.append(table.c.patient_key == str(filters.patient_key))
+    span = f"{filters.date_from}-{filters.date_to}"
+    words = filters.description.strip()
+    keys = (
+        ("study_date", Kind.DATE, span if span != "-" else ""),
+        ("modalities", Kind.SET, "\\".join(filters.modalities)),
+        ("description", Kind.TEXT, f"*{words}*" if words else ""),
+    )
+    clauses = [matching.clause(table, *key, fuzzy=False) for key in keys]
+    return [*found, *(clause for clause in clauses if clause is not None)]
+
+
+def _study(row: Row[Any]) -> StudyRow:
+    return StudyRow(
+        study_uid=row.study_uid, patient_key=UUID(row.patient_key), patient_id=row.patient_id,
+        issuer=row.issuer, name=row.name, alphabetic=row.alphabetic,
+        ideographic=row.ideographic, pinyin=row.pinyin, birth_date=row.birth_date, sex=row.sex,
+        study_date=row.study_date, study_time=row.study_time, accession=row.accession,
+        study_id=row.study_id, description=row.description, referring=row.referring,
+        modalities=tuple(values(row.modalities)), sop_classes=tuple(values(row.sop_classes)),
+        body_parts=tuple(values(row.body_parts)), series_count=row.series_count,
+        instance_count=row.instance_count, size_bytes=row.size_bytes,
+        first_at=from_micros(row.first_at), last_at=from_micros(row.last_at),
+        complete=row.complete_count >= row.instance_count, published_count=row.published_count,
+        manifest_uid=row.manifest_uid,
+        manifest_entry=UUID(row.manifest_entry) if row.manifest_entry else None,
+    )
+
+
+def _series(row: Row[Any]) -> SeriesRow:
+    return SeriesRow(
+        row.study_uid, row.series_uid, row.modality, row.number, row.description, row.body_part,
+        row.series_date, row.series_time, row.institution, row.department, row.station,
+        row.instance_count, row.first_sop_uid or "",
+    )
+
+
+def _instance(row: Row[Any]) -> InstanceRow:
+    return InstanceRow(
+        row.study_uid, row.series_uid, row.sop_uid, row.sop_class, row.number, row.frame_count
+    )
