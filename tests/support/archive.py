@@ -15,11 +15,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 from adapters.storage.local import LocalBlobStore
+from kernel.context import Envelope
 from kernel.identifiers import PatientKeys
 from kernel.ledger.ledger import EventLedger, open_sqlite
 from kernel.ledger.sealing import KeyRing, MemoryRing
 from kernel.ledger.topics import TopicTable
-from kernel.context import Envelope
 from kernel.refusals import Forbidden, Unauthenticated
 from registry.access.values import Resource, Subject
 from registry.documents import events as documents

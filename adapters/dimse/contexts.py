@@ -1,0 +1,159 @@
+"""Which services and transfer syntaxes we speak: presentation context negotiation.
+
+PS3.8 7.1.1.13-14 (definition and result list), PS3.7 D.3.3.4 (role selection), PS3.4 B.5 and C.6
+(SOP classes). Pure; called by `upper_layer.py` and the sub-operations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from pydicom.uid import AllTransferSyntaxes
+from pynetdicom.presentation import AllStoragePresentationContexts
+
+from adapters.dimse.decode import AssociateRequest, ContextResult, ProposedContext
+from adapters.dimse.limits import Limits
+
+VERIFICATION: Final = "1.2.840.10008.1.1"
+IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
+
+ACCEPTED: Final = 0
+NO_SUCH_ABSTRACT_SYNTAX: Final = 3
+NO_SUCH_TRANSFER_SYNTAX: Final = 4
+
+
+class Service(StrEnum):
+    """What an abstract syntax is for."""
+
+    ECHO = "C-ECHO"
+    STORE = "C-STORE"
+    FIND = "C-FIND"
+    MOVE = "C-MOVE"
+    GET = "C-GET"
+
+
+PATIENT_ROOT: Final = "1.2.840.10008.5.1.4.1.2.1."
+STUDY_ROOT: Final = "1.2.840.10008.5.1.4.1.2.2."
+_QUERY: Final = {
+    f"{root}{number}": service
+    for root in (PATIENT_ROOT, STUDY_ROOT)
+    for number, service in ((1, Service.FIND), (2, Service.MOVE), (3, Service.GET))
+}
+_STORAGE: Final = frozenset(str(c.abstract_syntax) for c in AllStoragePresentationContexts)
+# Storage SOP classes that are retired, or younger than the table, lie under the same arc;
+# 200 and 201 are protocols and inventories, which belong to no study.
+_STORAGE_ARC: Final = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(?!20[01]\.)[0-9.]+")
+_STANDARD: Final = "1.2.840.10008."
+# Referenced pixel data, live video and encodings that are not data sets cannot be stored.
+_NOT_STORED: Final = re.compile(r"JPIP|2110|MIME|XML|Papyrus")
+_RETIRED_JPEG: Final = frozenset(
+    f"1.2.840.10008.1.2.4.{n}" for n in (*range(52, 57), *range(58, 67))
+)
+_STORED_SYNTAXES: Final = _RETIRED_JPEG | {
+    str(uid) for uid in AllTransferSyntaxes if not _NOT_STORED.search(uid.name)
+}
+_UNCOMPRESSED: Final = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """An accepted presentation context, and what the peer may be in it."""
+
+    id: int
+    abstract_syntax: str
+    transfer_syntax: str
+    service: Service
+    peer_is_scu: bool = True
+    peer_is_scp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiated:
+    """The answer to all proposed presentation contexts."""
+
+    results: tuple[ContextResult, ...]
+    contexts: Mapping[int, Context]
+    roles: tuple[tuple[str, bool, bool], ...]
+
+
+def service_of(abstract_syntax: str, limits: Limits) -> Service | None:
+    """Return what an abstract syntax is for, None if we do not offer it."""
+    if abstract_syntax == VERIFICATION:
+        return Service.ECHO
+    if abstract_syntax in _QUERY:
+        return _QUERY[abstract_syntax]
+    if abstract_syntax in _STORAGE or _STORAGE_ARC.fullmatch(abstract_syntax):
+        return Service.STORE
+    if limits.private_sop_classes and not abstract_syntax.startswith(_STANDARD):
+        return Service.STORE
+    return None
+
+
+def negotiate(request: AssociateRequest, limits: Limits) -> Negotiated:
+    """Answer every proposed presentation context and role."""
+    roles = {uid: (scu, scp) for uid, scu, scp in request.user.roles}
+    results, contexts = [], {}
+    for proposed in request.contexts:
+        service = service_of(proposed.abstract_syntax, limits)
+        syntax = _choose(proposed, service, limits)
+        result = ACCEPTED
+        if service is None:
+            result = NO_SUCH_ABSTRACT_SYNTAX
+        elif not syntax:
+            result = NO_SUCH_TRANSFER_SYNTAX
+        else:
+            scu, scp = True, False
+            if service is Service.STORE:
+                scu, scp = roles.get(proposed.abstract_syntax, (True, False))
+            contexts[proposed.id] = Context(
+                proposed.id, proposed.abstract_syntax, syntax, service, scu, scp
+            )
+        results.append(ContextResult(proposed.id, result, syntax or proposed.transfer_syntaxes[0]))
+    stored = {c.abstract_syntax for c in contexts.values() if c.service is Service.STORE}
+    return Negotiated(
+        tuple(results), contexts, tuple(r for r in request.user.roles if r[0] in stored)
+    )
+
+
+def to_send(contexts: Iterable[Context], sop_class: str, stored_syntax: str) -> Context | None:
+    """Return the context to send an instance in: as stored, else uncompressed, else None."""
+    usable = {
+        c.transfer_syntax: c
+        for c in contexts
+        if c.peer_is_scp and c.abstract_syntax == sop_class
+    }
+    for syntax in (stored_syntax, *_UNCOMPRESSED):
+        if syntax in usable:
+            return usable[syntax]
+    return None
+
+
+def proposals(wanted: Iterable[tuple[str, str]]) -> list[ProposedContext]:
+    """Return the contexts to propose to a C-MOVE destination for (SOP class, stored syntax).
+
+    Each pair gets a context of its own, so that the peer's choice is no loss, and each SOP
+    class one with the uncompressed syntaxes; at most 128 (PS3.8 9.3.2.2).
+    """
+    pairs = dict.fromkeys((c, (s,)) for c, s in wanted if s not in _UNCOMPRESSED)
+    classes = dict.fromkeys(c for c, _ in wanted)
+    lists = [(c, _UNCOMPRESSED) for c in classes] + list(pairs)
+    return [ProposedContext(2 * n + 1, c, s) for n, (c, s) in enumerate(lists[:128])]
+
+
+def _choose(proposed: ProposedContext, service: Service | None, limits: Limits) -> str:
+    if service is Service.STORE:
+        known = [
+            uid
+            for uid in proposed.transfer_syntaxes
+            if uid in _STORED_SYNTAXES or uid in limits.transfer_syntaxes
+        ]
+        # The peer's first choice, but explicit VRs where both cost him nothing.
+        if known and known[0] == IMPLICIT_LITTLE and EXPLICIT_LITTLE in known:
+            return EXPLICIT_LITTLE
+        return known[0] if known else ""
+    return next((uid for uid in _UNCOMPRESSED if uid in proposed.transfer_syntaxes), "")

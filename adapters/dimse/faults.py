@@ -1,0 +1,105 @@
+"""From a refusal to the protocol's word for it: status codes and rejections.
+
+PS3.7 C (status type encoding), PS3.4 B.2.3, C.4.1.1.4, C.4.2.1.5, C.4.3.1.4 (service statuses),
+PS3.8 9.3.4 (A-ASSOCIATE-RJ). Called by the services and by `association.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from adapters.dimse.contexts import Service
+from kernel.identifiers import BadIdentifier
+from kernel.refusals import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refusal,
+    TooMuch,
+    Unauthenticated,
+    Unavailable,
+)
+from registry.studies.refusals import InstanceDiffers, InstanceMismatch
+
+SUCCESS: Final = 0x0000
+PENDING: Final = 0xFF00
+CANCELLED: Final = 0xFE00
+PROCESSING_FAILURE: Final = 0x0110
+DUPLICATE_INSTANCE: Final = 0x0111
+INVALID_INSTANCE: Final = 0x0117
+NO_SUCH_SOP_CLASS: Final = 0x0122
+NOT_AUTHORISED: Final = 0x0124
+UNRECOGNISED_OPERATION: Final = 0x0211
+OUT_OF_RESOURCES: Final = 0xA700
+CANNOT_CALCULATE_MATCHES: Final = 0xA701
+CANNOT_PERFORM_SUBOPERATIONS: Final = 0xA702
+MOVE_DESTINATION_UNKNOWN: Final = 0xA801
+DATASET_DOES_NOT_MATCH: Final = 0xA900
+SUBOPERATIONS_FAILED: Final = 0xB000
+CANNOT_UNDERSTAND: Final = 0xC000
+
+_STORE: Final[tuple[tuple[type[Refusal], int], ...]] = (
+    (InstanceDiffers, DUPLICATE_INSTANCE),
+    (InstanceMismatch, DATASET_DOES_NOT_MATCH),
+    (BadIdentifier, CANNOT_UNDERSTAND),
+    (Invalid, CANNOT_UNDERSTAND),
+    (NotFound, CANNOT_UNDERSTAND),
+    (Conflict, PROCESSING_FAILURE),
+    (Forbidden, NOT_AUTHORISED),
+    (TooMuch, OUT_OF_RESOURCES),
+    (Unavailable, OUT_OF_RESOURCES),
+    (Refusal, PROCESSING_FAILURE),
+)
+_QUERY: Final[tuple[tuple[type[Refusal], int], ...]] = (
+    (Invalid, DATASET_DOES_NOT_MATCH),
+    (NotFound, CANNOT_UNDERSTAND),
+    (Conflict, CANNOT_UNDERSTAND),
+    (Forbidden, NOT_AUTHORISED),
+    (TooMuch, OUT_OF_RESOURCES),
+    (Unavailable, OUT_OF_RESOURCES),
+    (Refusal, CANNOT_UNDERSTAND),
+)
+_RETRIEVE: Final[tuple[tuple[type[Refusal], int], ...]] = (
+    (TooMuch, CANNOT_CALCULATE_MATCHES),
+    (Unavailable, CANNOT_CALCULATE_MATCHES),
+    *_QUERY,
+)
+_ECHO: Final[tuple[tuple[type[Refusal], int], ...]] = (
+    (Forbidden, NOT_AUTHORISED),
+    (Refusal, PROCESSING_FAILURE),
+)
+_TABLES: Final = {
+    Service.ECHO: _ECHO,
+    Service.STORE: _STORE,
+    Service.FIND: _QUERY,
+    Service.MOVE: _RETRIEVE,
+    Service.GET: _RETRIEVE,
+}
+
+# result, source, reason (PS3.8 9.3.4)
+CALLED_AE_UNKNOWN: Final = (1, 1, 7)
+CALLING_AE_UNKNOWN: Final = (1, 1, 3)
+NO_SUCH_APPLICATION_CONTEXT: Final = (1, 1, 2)
+NO_SUCH_PROTOCOL_VERSION: Final = (1, 2, 2)
+TEMPORARY_CONGESTION: Final = (2, 3, 1)
+LOCAL_LIMIT_EXCEEDED: Final = (2, 3, 2)
+
+
+def status(refusal: Refusal, service: Service) -> int:
+    """Return the status word of a refusal in a service's response."""
+    return next(word for kind, word in _TABLES[service] if isinstance(refusal, kind))
+
+
+def rejection(refusal: Refusal) -> tuple[int, int, int]:
+    """Return result, source and reason of the A-ASSOCIATE-RJ for a refused caller."""
+    if isinstance(refusal, Unavailable):
+        return TEMPORARY_CONGESTION
+    if isinstance(refusal, Unauthenticated | Forbidden):
+        return CALLING_AE_UNKNOWN
+    return (1, 1, 1)
+
+
+def comment(refusal: Refusal) -> str:
+    """Return the Error Comment (0000,0902): at most 64 characters, never personal data."""
+    return f"{refusal.code}: {refusal.message}"[:64]

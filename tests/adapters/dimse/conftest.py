@@ -1,0 +1,33 @@
+"""An archive and a receiver for it."""
+
+import pytest
+
+from tests.support.archive import OpenGuard, open_archive
+from tests.support.dimse import Receiver, quick
+
+
+@pytest.fixture
+def archive(tmp_path):
+    made = open_archive(tmp_path / "archive")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def guard():
+    return OpenGuard()
+
+
+@pytest.fixture
+def receive(archive, guard):
+    """Return a function that starts a receiver; all are stopped at the end."""
+    started = []
+
+    def start(**parts):
+        parts = {"intake": archive.intake, "blobs": archive.blobs, "guard": guard, "limits": quick(), **parts}
+        started.append(Receiver(**parts))
+        return started[-1]
+
+    yield start
+    for receiver in started:
+        receiver.stop()
