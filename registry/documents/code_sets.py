@@ -57,6 +57,15 @@ class CodeSets:
         file = msgspec.json.decode(text, type=_File)
         return cls(file.types, name=file.name)
 
+    def without(self, attributes: Iterable[str]) -> CodeSets:
+        """Return these code sets with some attributes no longer enforced."""
+        off = set(attributes)
+        sets = {
+            name: CodeSet(enforced=found.enforced and name not in off, codes=found.codes)
+            for name, found in self.sets.items()
+        }
+        return CodeSets(sets, name=self.name)
+
     def check(self, attribute: str, codes: Iterable[Code], *, object_id: UUID) -> None:
         """Refuse a code that the attribute's set, if enforced, does not hold."""
         allowed = self._allowed.get(attribute)
