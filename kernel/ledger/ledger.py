@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 from uuid import UUID
 
 from kernel.events import Recorded
+from kernel.ledger.admission import Prepared
 from kernel.ledger.chain import Head, Row
 from kernel.ledger.follow import Tail, wait_beyond
 from kernel.ledger.group_commit import Committer
@@ -78,15 +79,14 @@ class EventLedger:
 
         Raises StreamMoved, ClaimTaken, KeyDestroyed, LedgerUnavailable.
         """
-        return self.append_soon(batch).result()
+        prepared = self._prepared(batch)
+        return self._committer.commit(prepared) if prepared.events else self.head()
 
     def append_soon(self, batch: Append) -> Future[int]:
         """Like `append`, without waiting: the future is done when the commit is durable."""
-        prepared = self.mapper.prepare(batch)
+        prepared = self._prepared(batch)
         if prepared.events:
             return self._committer.submit(prepared)
-        if prepared.claims:
-            raise ValueError("a claim is taken by an event, and this append has none")
         nothing: Future[int] = Future()
         nothing.set_result(self.head())
         return nothing
@@ -167,6 +167,12 @@ class EventLedger:
     def __exit__(self, *_: object) -> None:
         """Close the ledger."""
         self.close()
+
+    def _prepared(self, batch: Append) -> Prepared:
+        prepared = self.mapper.prepare(batch)
+        if prepared.claims and not prepared.events:
+            raise ValueError("a claim is taken by an event, and this append has none")
+        return prepared
 
     def _stream_pages(self, stream: UUID) -> Iterator[list[Row]]:
         above = 0

@@ -127,3 +127,43 @@ def test_an_append_from_a_callback_is_refused_instead_of_waiting_for_itself() ->
     assert len(seen) == 1
     with pytest.raises(LedgerUnavailable):
         committer.submit(prepared())
+
+
+def test_a_caller_alone_commits_itself_and_others_meanwhile_wait_as_a_group() -> None:
+    database = Database()
+    committer = Committer(database.commit, "test")
+    results: list[int] = []
+    leader = threading.Thread(target=lambda: results.append(committer.commit(prepared())))
+    leader.start()
+    while not committer._turn.locked():
+        pass
+    done = [committer.submit(prepared()) for _ in range(5)]
+    follower = threading.Thread(target=lambda: results.append(committer.commit(prepared())))
+    follower.start()
+    while committer._outstanding < 7:
+        pass
+    database.gate.set()
+    leader.join(5)
+    follower.join(5)
+    assert [f.result(5) for f in done] == [2, 3, 4, 5, 6]
+    assert sorted(results) == [1, 7]
+    assert database.groups == [1, 6]
+    assert committer.commit(prepared()) == 8
+    committer.close()
+    with pytest.raises(LedgerUnavailable):
+        committer.commit(prepared())
+
+
+def test_a_caller_alone_is_told_why_it_failed() -> None:
+    database = Database()
+    database.gate.set()
+    committer = Committer(database.commit, "test")
+    with pytest.raises(OverflowError):
+        committer.commit(prepared(body="poison"))
+    database.away = True
+    with pytest.raises(LedgerUnavailable):
+        committer.commit(prepared())
+    database.away = False
+    assert committer.commit(prepared()) == 1
+    assert committer.submit(prepared()).result(5) == 2
+    committer.close()
