@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from kernel.events import Recorded
 from kernel.ledger.ports import Follower, Ledger
+from kernel.refusals import Unavailable
 from projections.contract import Projection, ViewSpec
 from projections.database import (
     BUILDING,
@@ -99,11 +100,21 @@ class Runner:
 
     def catch_up(self, ledger: str) -> None:
         """Apply everything the ledger holds, then switch generations that are complete."""
+        # Generations whose tier is away stay where they are and must not hold up the others.
+        stuck: set[tuple[str, int]] = set()
         while not self._stopping.is_set():
-            batch = self._ledgers[ledger].read(self._lowest(ledger), _BATCH)
+            moving = [g for g in self._running(ledger) if (g.view, g.generation) not in stuck]
+            lowest = min((g.position for g in moving), default=None)
+            if lowest is None:
+                break
+            batch = self._ledgers[ledger].read(lowest, _BATCH)
             if not batch:
                 break
             self.apply(ledger, batch)
+            behind = {(g.view, g.generation) for g in moving if g.position == lowest}
+            stuck |= behind & {
+                (g.view, g.generation) for g in self._running(ledger) if g.position == lowest
+            }
         self._switch(ledger)
 
     def apply(self, ledger: str, batch: Sequence[Recorded]) -> None:
@@ -120,6 +131,9 @@ class Runner:
         spec = self._database.specs[generation.view]
         try:
             self._transact(generation, spec, events)
+        except Unavailable as problem:
+            # A tier that is away is no poison: nothing was applied, `_attend` tries again.
+            log.warning("view waits", extra={"view": generation.view, "problem": problem.code})
         except Exception as problem:
             if len(events) == 1:
                 self._poisoned(generation, events[0], problem)
@@ -128,6 +142,8 @@ class Runner:
             for event in events:
                 try:
                     self._transact(generation, spec, (event,))
+                except Unavailable:
+                    return
                 except Exception as cause:  # noqa: BLE001 - whatever it is, only this view stops
                     self._poisoned(generation, event, cause)
                     return

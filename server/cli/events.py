@@ -37,12 +37,21 @@ def build_commands(
     open_ledgers: OpenLedgers,
     open_signer: Callable[[], Signer],
     trusted: Callable[[], Mapping[str, bytes]] | None = None,
+    *,
+    seals: Callable[[], Path] | None = None,
 ) -> click.Group:
-    """Return the group `events`; `trusted` names other nodes whose seals are believed."""
+    """Return the group `events`.
+
+    `trusted` names other nodes whose seals are believed; `seals` is where the installation
+    keeps its own, used when a command names no folder.
+    """
 
     @click.group("events")
     def events() -> None:
         """Look into the ledgers: verify, tail, export, seal."""
+
+    def seals_in(told: Path | None) -> Path | None:
+        return told if told is not None or seals is None else seals()
 
     def nodes() -> dict[str, bytes]:
         signer = open_signer()
@@ -53,6 +62,7 @@ def build_commands(
     @_JSON
     def verify_command(directory: Path | None, *, as_json: bool) -> None:
         """Recompute every hash; tell the first altered, missing or inserted event."""
+        directory = seals_in(directory)
         known = nodes() if directory else {}
         verdicts = []
         for name, ledger in open_ledgers().items():
@@ -87,11 +97,14 @@ def build_commands(
 
     @events.command("seal")
     @click.option(
-        "--seals", "directory", required=True, type=click.Path(file_okay=False, path_type=Path),
-        help="Folder for the seals; copy it off this machine.",
+        "--seals", "directory", type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for the seals (default: the installation's); copy it off this machine.",
     )  # fmt: skip
-    def seal_command(directory: Path) -> None:
+    def seal_command(directory: Path | None) -> None:
         """Sign the head of every ledger and write it to a text file."""
+        directory = seals_in(directory)
+        if directory is None:
+            raise click.UsageError("name a folder with --seals")
         signer = open_signer()
         for name, ledger in open_ledgers().items():
             path = Sealer(ledger, signer, directory).seal()

@@ -50,7 +50,7 @@ def command(
 ) -> None:
     """Serve an installation: nothing is allowed that was not granted."""
     from server.processes import ROLES, Supervisor  # noqa: PLC0415 - keeps --help fast
-    from server.wiring import prepare  # noqa: PLC0415
+    from server.first_start import prepare  # noqa: PLC0415
 
     settings = door_settings(context, doors, profile=profile)
     wanted = ROLES if not roles or "all" in roles else roles

@@ -16,6 +16,7 @@ from kernel.events import Fact, Recorded
 from kernel.ledger.ledger import EventLedger, open_sqlite
 from kernel.ledger.ports import Append, StreamAppend
 from kernel.ledger.topics import TopicTable
+from kernel.refusals import Unavailable
 from projections.contract import ViewSpec
 from projections.database import ViewBehind, ViewsDatabase, sqlite_engine
 from projections.runner import Runner
@@ -217,3 +218,29 @@ def test_the_running_projector_follows_and_notices_a_rebuild(
         runner.stop()
         thread.join(10)
     assert not thread.is_alive()
+
+
+def test_a_tier_that_is_away_is_no_poison(tmp_path: Path, ledger: EventLedger) -> None:
+    away = True
+
+    class Reading:
+        def __init__(self, tables: CountTables) -> None:
+            self._tables = tables
+
+        def apply(self, connection: sa.Connection, events: Sequence[Recorded]) -> None:
+            if away:
+                raise Unavailable
+            CountProjection(self._tables, poisonable=False).apply(connection, events)
+
+    view = ViewSpec(
+        name="a", version=1, topics=(Counted.TOPIC,),
+        make_tables=lambda suffix: CountTables("a", suffix), make_projection=Reading,
+    )
+    views = database(tmp_path, ledger, view)
+    runner = Runner(views, {"facts": ledger})
+    count(ledger, 1, 2)
+    runner.catch_up("facts")
+    assert [(lag.state, lag.position) for lag in runner.lags()] == [("live", 0)]
+    away = False
+    runner.catch_up("facts")
+    assert rows(views, "a") == [1, 2]
