@@ -104,7 +104,8 @@ class PatientId:
         if len(components) < 4:  # noqa: PLR2004 - CX.4 holds the authority
             raise BadIdentifier("a patient id needs the form id^^^&OID&ISO")
         authority = components[3].split("&")
-        if len(authority) != 3 or authority[2] != "ISO" or any(components[1:3]):  # noqa: PLR2004 - HD has three parts
+        named = any(components[1:3]) or any(authority[:1])
+        if len(authority) != 3 or authority[2] != "ISO" or named:  # noqa: PLR2004 - HD has three parts
             raise BadIdentifier("a patient id needs the form id^^^&OID&ISO")
         return cls(components[0], authority[1])
 
