@@ -2,101 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 from collections.abc import Generator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import uvicorn
-from fastapi import FastAPI
 
-import schemas
-from adapters.soap.multipart import Limits
-from adapters.storage.local import LocalBlobStore
-from adapters.xds.endpoint import XdsParts, build_router
-from kernel.identifiers import PatientId
-from kernel.ledger.ports import Append, StreamAppend
 from projections.audit_trail.projection import SPEC as AUDIT_TRAIL
 from projections.document_index.projection import SPEC as DOCUMENT_INDEX
-from projections.document_index.view import DocumentIndex
-from registry.documents.code_sets import CodeSets
-from registry.documents.commands import Rules
-from registry.patients.events import PatientIdentified
-from tests.support.installation import Installation, installation
+from tests.support.installation import installation
 from tests.support.soap import SoapClient
-from tests.support.submissions import OTHER_PATIENT, PATIENT, REPOSITORY
-from workflows.provide_and_register import ProvideAndRegister
-from workflows.register_documents import RegisterDocuments
-
-LIMITS = Limits(root_bytes=1 << 20, part_bytes=4 << 20, parts=20, total_bytes=16 << 20)
-
-
-@dataclass
-class Node:
-    """A running registry and repository."""
-
-    place: Installation
-    store: LocalBlobStore
-    folder: Path
-    index: DocumentIndex
-    register: RegisterDocuments
-    provide: ProvideAndRegister
-    http: str = ""
-
-    def identify(self, patient_id: str) -> None:
-        """Feed a patient."""
-        key = self.place.keys.key(PatientId.parse(patient_id))
-        fact = PatientIdentified(patient_key=key, origin="feed", patient_id=patient_id)
-        self.place.facts.append(Append((StreamAppend(key, (fact,), None, key),)))
-
-    def stored(self) -> list[str]:
-        """Return the keys of all objects in the store."""
-        return sorted(p.name for p in (self.folder / "objects").rglob("*") if p.is_file())
-
-    def incoming(self) -> list[Path]:
-        """Return what lies half received."""
-        return [p for p in (self.folder / "incoming").rglob("*") if p.is_file() and p.name != "lock"]
-
-
-def make(folder: Path, place: Installation) -> Node:
-    store = LocalBlobStore(folder / "hot")
-    code_sets = CodeSets.parse(schemas.path("codes/affinity-domain.json").read_bytes())
-    register = RegisterDocuments(place.facts, place.keys, rules=Rules(code_sets))
-    provide = ProvideAndRegister(register, repository_oid=REPOSITORY, tier=store.tier)
-    node = Node(place, store, folder / "hot", DocumentIndex(place.views), register, provide)
-    for patient_id in (PATIENT, OTHER_PATIENT):
-        node.identify(patient_id)
-    return node
-
-
-def serve(node: Node) -> tuple[uvicorn.Server, threading.Thread]:
-    app = FastAPI(openapi_url=None)
-    app.include_router(
-        build_router(
-            XdsParts(
-                guard=node.place.guard,
-                register=node.register,
-                provide=node.provide,
-                index=node.index,
-                store=node.store,
-                patient_keys=node.place.keys,
-                limits=LIMITS,
-                max_results=50,
-            )
-        )
-    )
-    listener = socket.create_server(("127.0.0.1", 0))
-    node.http = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return server, thread
+from tests.support.xds_node import Node, make, serve
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

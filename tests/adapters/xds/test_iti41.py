@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from tests.adapters.xds.conftest import Node
 from tests.support import xds
 from tests.support.soap import SoapClient
 from tests.support.submissions import PATIENT
-
-from tests.adapters.xds.conftest import Node
 
 
 def test_smoke(node: Node, client: SoapClient) -> None:
