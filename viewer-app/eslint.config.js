@@ -28,6 +28,8 @@ export default tseslint.config(
     languageOptions: { globals: globals.browser },
     rules: {
       ...reactHooks.configs.recommended.rules,
+      // Warns of libraries the React compiler would skip; we do not run the compiler.
+      'react-hooks/incompatible-library': 'off',
       'max-lines': ['error', 400],
       'no-warning-comments': ['error', { terms: ['todo', 'fixme', 'xxx'] }],
       '@typescript-eslint/no-non-null-assertion': 'off',

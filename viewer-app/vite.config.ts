@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
-import { pdfjsAssets } from './build/pdfjs-assets';
+import { pdfjsAssets } from './build/pdfjs-assets.ts';
 
 const backend = process.env['PIANKU_BACKEND'] ?? 'http://127.0.0.1:8080';
 

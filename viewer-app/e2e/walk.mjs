@@ -113,7 +113,11 @@ const steps = {
     const words = await page.locator('svg text').allTextContents();
     console.log('measured', words);
     expect(words.some((word) => /HU/.test(word)), 'the probe gives no value on a middle slice');
-    expect(words.some((word) => /mm/.test(word)), 'the length has no value');
+    // The phantom's pixels are 0.703125 mm wide, so the drawn line has a known length.
+    const percent = Number(/缩放 (\d+)%/.exec(await page.locator('body').innerText())?.[1]);
+    const drawn = (Math.hypot(box.width * 0.2, box.height * 0.05) / (percent / 100)) * 0.703125;
+    const read = Number(words.map((word) => /^([\d.]+) mm$/.exec(word)?.[1]).find(Boolean));
+    expect(Math.abs(read - drawn) < 1, `length reads ${read} mm, the phantom has ${drawn} mm`);
     await page.mouse.wheel(0, 300);
     await page.keyboard.press('?');
     await page.getByRole('dialog').waitFor();

@@ -30,8 +30,12 @@ export const lightTheme: ThemeConfig = {
       cellPaddingBlockSM: 7,
       cellPaddingInlineSM: 10,
       borderColor: '#edf1f4',
+      bodySortBg: 'transparent',
+      headerSortActiveBg: '#f7f9fb',
+      headerSortHoverBg: '#eef4f6',
     },
-    Segmented: { trackBg: '#edf2f4', itemSelectedColor: '#095c6b' },
+    Form: { itemMarginBottom: 18, verticalLabelPadding: '0 0 6px' },
+    Segmented: { trackBg: '#e6edf0', itemSelectedColor: '#095c6b' },
   },
 };
 
@@ -52,6 +56,7 @@ export const darkTheme: ThemeConfig = {
     colorBgBase: '#0c1114',
     colorBgContainer: '#10161a',
     colorBgElevated: '#1a2329',
+    colorBgSpotlight: '#2a363f',
   },
   components: {
     Segmented: { trackBg: '#070a0c', itemSelectedBg: '#22303a', itemSelectedColor: '#e6edf1' },

@@ -116,7 +116,7 @@ export const en: Messages = {
     resize_split: 'Resize images and document',
   },
   navigator: {
-    label: 'Navigator', series: 'Series of this exam', timeline: 'Patient timeline',
+    label: 'Navigator', series: 'Series of this exam', timeline: 'Timeline',
     series_label: 'Series {{number}}', images: '{{count}} images', frames: '{{count}} frames',
     unnamed: 'Unnamed series', not_viewable: 'This series cannot be shown yet',
     document: 'Document', drag_hint: 'Click to show, or drag onto any pane', current: 'Current',

@@ -3,11 +3,13 @@ import type { SeriesRow, StudyRow } from '@/api';
 import { PatientTimeline } from '@/features/patient-timeline';
 import { SeriesList } from '@/features/series-list';
 import { SERIES_DRAG_TYPE, useDisplayedSeries } from '@/viewer';
+import { instanceKey } from './documents';
 import styles from './StudyPage.module.css';
 
 interface Props {
   readonly study: StudyRow;
   readonly series: readonly SeriesRow[];
+  /** Key of the document on screen. */
   readonly document: string | undefined;
   readonly onOpenSeries: (series: SeriesRow) => void;
   readonly onOpenStudy: (studyUid: string) => void;
@@ -18,7 +20,9 @@ interface Props {
 export function Navigator(props: Props) {
   const { study, series, document, onOpenSeries, onOpenStudy, onOpenDocument } = props;
   const { t } = useTranslation();
-  const displayed = useDisplayedSeries();
+  const images = useDisplayedSeries();
+  const shown = series.filter((row) => instanceKey(row) === document).map((row) => row.series_uid);
+  const displayed = [...images, ...shown];
   return (
     <aside className={styles['navigator']} aria-label={t('navigator.label')}>
       <section className={styles['series']} aria-label={t('navigator.series')}>

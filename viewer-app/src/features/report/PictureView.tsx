@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useCallback } from 'react';
 import type { Content } from '@/api';
 import styles from './Report.module.css';
 import { TurningBar } from './TurningBar';
@@ -13,25 +13,25 @@ interface Props {
 /** A scanned or photographed document. */
 export function PictureView({ content, title, onBroken }: Props) {
   const turning = useTurning();
-  const [url, setUrl] = useState<string>();
-  useEffect(() => {
-    const made = URL.createObjectURL(new Blob([content.bytes], { type: content.mimeType }));
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [content]);
+  const show = useCallback(
+    (image: HTMLImageElement) => {
+      const url = URL.createObjectURL(new Blob([content.bytes], { type: content.mimeType }));
+      image.src = url;
+      return () => URL.revokeObjectURL(url);
+    },
+    [content],
+  );
   return (
     <>
       <TurningBar turning={turning} />
       <div className={styles['desk']} tabIndex={0}>
-        {url ? (
-          <img
-            className={styles['picture']}
-            src={url}
-            alt={title}
-            style={{ width: `${turning.scale * 100}%`, rotate: `${turning.rotation}deg` }}
-            onError={onBroken}
-          />
-        ) : null}
+        <img
+          ref={show}
+          className={styles['picture']}
+          alt={title}
+          style={{ width: `${turning.scale * 100}%`, rotate: `${turning.rotation}deg` }}
+          onError={onBroken}
+        />
       </div>
     </>
   );

@@ -1,6 +1,6 @@
-import type { PDFDocumentProxy } from 'pdfjs-dist';
+import type * as Pdfjs from 'pdfjs-dist';
 
-type PdfLibrary = typeof import('pdfjs-dist');
+type PdfLibrary = typeof Pdfjs;
 
 let library: Promise<PdfLibrary> | null = null;
 
@@ -20,7 +20,7 @@ export function pdfLibrary(): Promise<PdfLibrary> {
 }
 
 /** Opens a PDF from memory. Scripts and links to elsewhere in it stay dead. */
-export async function openPdf(bytes: ArrayBuffer): Promise<PDFDocumentProxy> {
+export async function openPdf(bytes: ArrayBuffer): Promise<Pdfjs.PDFDocumentProxy> {
   const pdfjs = await pdfLibrary();
   const base = `${import.meta.env.BASE_URL}pdfjs/`;
   return pdfjs.getDocument({

@@ -1,18 +1,17 @@
 import type { PDFDocumentProxy } from 'pdfjs-dist';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useEffectEvent, useRef, useState } from 'react';
 import { openPdf, pdfLibrary } from './pdfjs';
 
 /** Opens a PDF and gives its memory back when it is no longer shown. */
 export function usePdf(bytes: ArrayBuffer, onBroken: () => void): PDFDocumentProxy | null {
   const [pdf, setPdf] = useState<PDFDocumentProxy | null>(null);
-  const broken = useRef(onBroken);
-  broken.current = onBroken;
+  const broken = useEffectEvent(onBroken);
   useEffect(() => {
     let gone = false;
     const opening = openPdf(bytes);
     opening
       .then((opened) => !gone && setPdf(opened))
-      .catch(() => !gone && broken.current());
+      .catch(() => !gone && broken());
     return () => {
       gone = true;
       setPdf(null);

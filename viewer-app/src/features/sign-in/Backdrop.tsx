@@ -15,8 +15,8 @@ export function Backdrop() {
       {SLICES.map((index) => (
         <g
           key={index}
-          transform={`translate(${330 + index * 17} ${560 - index * 30}) skewY(-12)`}
-          opacity={0.25 + index * 0.08}
+          transform={`translate(${352 + index * 15} ${690 - index * 26}) skewY(-12)`}
+          opacity={0.16 + index * 0.075}
         >
           <rect x="-170" y="-105" width="340" height="210" rx="14" fill="url(#slice)" stroke="#8fe6ee" strokeOpacity="0.3" />
           <ellipse rx={118 - Math.abs(index - 4) * 9} ry={72 - Math.abs(index - 4) * 5} fill="none" stroke="#b8f3f7" strokeOpacity="0.4" />

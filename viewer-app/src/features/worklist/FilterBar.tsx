@@ -54,9 +54,9 @@ export function FilterBar({ filters, change, clear }: Props) {
           }
         />
       ) : null}
-      {field('name', t('worklist.filter.name'), 160)}
-      {field('patientId', t('worklist.filter.patient_id'), 140)}
-      {field('accession', t('worklist.filter.accession'), 140)}
+      {field('name', t('worklist.filter.name'), 150)}
+      {field('patientId', t('worklist.filter.patient_id'), 130)}
+      {field('accession', t('worklist.filter.accession'), 156)}
       <Select
         className={styles['modalities']}
         mode="multiple"

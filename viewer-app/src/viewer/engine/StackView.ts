@@ -235,6 +235,14 @@ export class StackView {
     this.listeners.clear();
   }
 
+  private fit(): void {
+    const viewport = this.viewport();
+    const { rotation, flipHorizontal, flipVertical } = viewport.getViewPresentation();
+    viewport.resetCamera();
+    viewport.setViewPresentation({ rotation, flipHorizontal, flipVertical } as Types.ViewPresentation);
+    viewport.render();
+  }
+
   private viewport(): Types.IStackViewport {
     return sharedEngine().getViewport(this.id) as Types.IStackViewport;
   }
@@ -249,7 +257,8 @@ export class StackView {
     const viewport = this.viewport();
     const imageId = viewport.getCurrentImageId();
     // A rendering that was under way when the stack changed says nothing of the new one.
-    if (!imageId || !viewport.getCornerstoneImage() || !this.stack.imageIds.includes(imageId)) return;
+    if (!imageId || !viewport.getCornerstoneImage()) return;
+    if (!this.stack.imageIds.includes(imageId)) return;
     const { voiRange, invert = false } = viewport.getProperties();
     const level = voiRange && utilities.windowLevel.toWindowLevel(voiRange.lower, voiRange.upper);
     this.update({
@@ -259,7 +268,7 @@ export class StackView {
       windowCenter: level ? Math.round(level.windowCenter) : null,
       zoom: this.zoom(imageId),
       inverted: invert,
-      edges: edgeLabels(viewport, imageId),
+      edges: this.stack.oriented ? edgeLabels(viewport) : null,
     });
   };
 
@@ -268,8 +277,12 @@ export class StackView {
       | { columnPixelSpacing?: number }
       | undefined;
     const viewport = this.viewport();
-    const [ax, ay, az] = viewport.canvasToWorld([0, 0]);
-    const [bx, by, bz] = viewport.canvasToWorld([100, 0]);
+    const from = viewport.canvasToWorld([0, 0]) as Types.Point3 | undefined;
+    const to = viewport.canvasToWorld([100, 0]) as Types.Point3 | undefined;
+    // Without WebGL the first events come before the picture has a place.
+    if (!from || !to) return null;
+    const [ax, ay, az] = from;
+    const [bx, by, bz] = to;
     const perPixel = Math.hypot(bx - ax, by - ay, bz - az) / 100;
     return perPixel > 0 ? (plane?.columnPixelSpacing || 1) / perPixel : null;
   }
@@ -285,6 +298,13 @@ export class StackView {
   private readonly onResize = (): void => {
     const { clientWidth, clientHeight } = this.element;
     if (this.destroyed || clientWidth === 0 || clientHeight === 0) return;
+    const viewport = this.viewport();
+    // A picture that filled its pane fills it again; one the reader has moved stays put.
+    const untouched =
+      this.state.phase === 'shown' &&
+      Math.abs(viewport.getZoom() - 1) < 0.01 &&
+      Math.hypot(...viewport.getPan()) < 1;
     sharedEngine().resize(true, true);
+    if (untouched) this.fit();
   };
 }

@@ -17,6 +17,16 @@ export function frameCount(instance: DicomJson): number {
   return Math.max(1, number(instance, '00280008'));
 }
 
+/** Whether the orientation in the body is stated, at the top or in the functional groups. */
+export function isOriented(instance: DicomJson): boolean {
+  if (instance['00200037']?.Value?.length === 6) return true;
+  return ['52009229', '52009230'].some((groups) => {
+    const group = instance[groups]?.Value?.[0] as DicomJson | undefined;
+    const plane = group?.['00209116']?.Value?.[0] as DicomJson | undefined;
+    return plane?.['00200037']?.Value?.length === 6;
+  });
+}
+
 function numbers(instance: DicomJson, tag: string, length: number): number[] | null {
   const values = instance[tag]?.Value?.map(Number);
   return values?.length === length && values.every(Number.isFinite) ? values : null;

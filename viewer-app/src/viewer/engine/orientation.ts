@@ -1,4 +1,3 @@
-import { metaData } from '@cornerstonejs/core';
 import type { Types } from '@cornerstonejs/core';
 import { utilities } from '@cornerstonejs/tools';
 
@@ -12,20 +11,11 @@ export interface EdgeLabels {
 
 type Vector = readonly [number, number, number];
 
-/** The labels of the edges, or null for pictures without a place in the body. */
-export function edgeLabels(viewport: Types.IStackViewport, imageId: string): EdgeLabels | null {
-  const plane = metaData.get('imagePlaneModule', imageId) as
-    | { imageOrientationPatient?: unknown }
-    | undefined;
-  // The engine invents an orientation for pictures without one; the file must have said it.
-  const instance = metaData.get('instance', imageId) as
-    | { ImageOrientationPatient?: unknown; SharedFunctionalGroupsSequence?: unknown }
-    | undefined;
-  if (!plane?.imageOrientationPatient) return null;
-  if (instance && !instance.ImageOrientationPatient && !instance.SharedFunctionalGroupsSequence) {
-    return null;
-  }
-  const [ox, oy, oz] = viewport.canvasToWorld([0, 0]);
+/** The labels of the edges, whichever way the picture is turned. */
+export function edgeLabels(viewport: Types.IStackViewport): EdgeLabels | null {
+  const origin = viewport.canvasToWorld([0, 0]) as Types.Point3 | undefined;
+  if (!origin) return null;
+  const [ox, oy, oz] = origin;
   const direction = (x: number, y: number): Vector => {
     const [px, py, pz] = viewport.canvasToWorld([x, y]);
     const length = Math.hypot(px - ox, py - oy, pz - oz) || 1;

@@ -1,7 +1,7 @@
 import { wadors } from '@cornerstonejs/dicom-image-loader';
 import type { DicomJson } from '@/api';
 import { framePath } from '@/api';
-import { frameCount, number, sortInstances, text } from './order';
+import { frameCount, isOriented, number, sortInstances, text } from './order';
 
 /** A series made ready for display: its frames in reading order. */
 export interface ImageStack {
@@ -14,8 +14,8 @@ export interface ImageStack {
   readonly isCine: boolean;
   /** Where the server's own preview stands, so that the picture does not jump. */
   readonly initialIndex: number;
-  readonly rows: number;
-  readonly columns: number;
+  /** Whether the file says how the picture lies in the body. */
+  readonly oriented: boolean;
 }
 
 /** Registers a series with the loader and returns its frames in reading order. */
@@ -49,7 +49,6 @@ export function buildStack(
     isCine: instances.length > 0 && instances.every((item) => frameCount(item) > 1) &&
       !['MR', 'CT', 'PT', 'NM', 'SEG'].includes(first ? text(first, '00080060') : ''),
     initialIndex,
-    rows: first ? number(first, '00280010') : 0,
-    columns: first ? number(first, '00280011') : 0,
+    oriented: first !== undefined && isOriented(first),
   };
 }

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { readSeriesMetadata } from '@/api';
 import { buildStack, StackView } from '../engine';
 import type { ViewerSeries } from '../viewerStore';
@@ -34,14 +34,19 @@ export function usePane(pane: number, series: ViewerSeries | null, engineReady: 
   });
 
   const { data } = metadata;
-  const [empty, setEmpty] = useState(false);
   const [attempt, setAttempt] = useState(0);
+  // Not before the engine runs: starting it empties the store that a stack registers with.
+  const stack = useMemo(
+    () =>
+      engineReady && series && data
+        ? buildStack(series.studyUid, series.seriesUid, data, series.representativeSopUid)
+        : null,
+    [engineReady, series, data],
+  );
+  const empty = stack?.imageIds.length === 0;
   useEffect(() => {
-    if (!view || !series || !data) return;
-    const stack = buildStack(series.studyUid, series.seriesUid, data, series.representativeSopUid);
-    setEmpty(stack.imageIds.length === 0);
-    if (stack.imageIds.length) void view.show(stack);
-  }, [view, series, data, attempt]);
+    if (view && stack?.imageIds.length) void view.show(stack);
+  }, [view, stack, attempt]);
 
   const retry = () => {
     if (metadata.isError) void metadata.refetch();
