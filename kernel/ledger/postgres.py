@@ -153,14 +153,10 @@ class PostgresRecorder(LedgerRecorder):
         found = self._select(postgres_tables.GAP, patient=True)
         return int(found[0][0]) if found else None
 
-    def stray_claim(self, head: int) -> tuple[str, str, int] | None:
-        """Return a claim (kind, key, position) that no event up to `head` can have taken."""
-        found = self._select(
-            "SELECT kind, key, position FROM {claim} WHERE position < 1 OR position > %s LIMIT 1",
-            (head,),
-            patient=True,
-        )
-        return found[0] if found else None
+    def claim_bounds(self) -> tuple[int, int]:
+        """Return the least and greatest position at which a claim was taken; 1, 0 if none."""
+        low, high = self._select(postgres_tables.BOUNDS, patient=True)[0]
+        return int(low), int(high)
 
     def watch(self) -> None:
         """Begin to notice the commits of other processes (idempotent)."""

@@ -125,6 +125,8 @@ SELECT position FROM {event} e WHERE version > 1
   ORDER BY position LIMIT 1
 """
 
+BOUNDS: Final = "SELECT coalesce(min(position), 1), coalesce(max(position), 0) FROM {claim}"
+
 VERSIONS: Final = """
 SELECT s.stream, last.version FROM unnest(%b::uuid[]) AS s (stream)
   CROSS JOIN LATERAL (

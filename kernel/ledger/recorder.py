@@ -132,8 +132,8 @@ class LedgerRecorder(ApplicationRecorder):
         """Return the position of an event whose stream lacks a version before it, if any."""
 
     @abstractmethod
-    def stray_claim(self, head: int) -> tuple[str, str, int] | None:
-        """Return a claim (kind, key, position) that no event up to `head` can have taken."""
+    def claim_bounds(self) -> tuple[int, int]:
+        """Return the least and greatest position at which a claim was taken; 1, 0 if none."""
 
     @abstractmethod
     def watch(self) -> None:

@@ -67,6 +67,7 @@ _GAP: Final = """
 SELECT position FROM event e WHERE version > 1
   AND NOT EXISTS (SELECT 1 FROM event b WHERE b.stream = e.stream AND b.version = e.version - 1)
   ORDER BY position LIMIT 1"""
+_BOUNDS: Final = "SELECT coalesce(min(position), 1), coalesce(max(position), 0) FROM claim"
 _LOCK_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = (0.001, 0.008)
 _NO_END: Final = 2**63 - 1
@@ -146,13 +147,10 @@ class SqliteRecorder(LedgerRecorder):
         found = self._select(_GAP)
         return int(found[0][0]) if found else None
 
-    def stray_claim(self, head: int) -> tuple[str, str, int] | None:
-        """Return a claim (kind, key, position) that no event up to `head` can have taken."""
-        found = self._select(
-            "SELECT kind, key, position FROM claim WHERE position < 1 OR position > ? LIMIT 1",
-            (head,),
-        )
-        return found[0] if found else None
+    def claim_bounds(self) -> tuple[int, int]:
+        """Return the least and greatest position at which a claim was taken; 1, 0 if none."""
+        low, high = self._select(_BOUNDS)[0]
+        return int(low), int(high)
 
     def watch(self) -> None:
         """Begin to notice the commits of other processes (idempotent)."""

@@ -5,6 +5,7 @@ Design A3 (tamper evidence). Called by pytest.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -135,6 +136,21 @@ def test_a_claim_that_no_event_took(engine: Engine, filled: EventLedger) -> None
     finding = verify(filled.recorder).finding
     assert finding is not None
     assert "claim" in finding.reason
+
+
+def test_verifying_while_appends_go_on(engine: Engine, filled: EventLedger) -> None:
+    other, ended = engine.open(), threading.Event()
+
+    def write() -> None:
+        while not ended.is_set():
+            other.append(counted(uuid4(), 1, claims=(Claim("uid", uuid4().hex),)))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    findings = [verify(filled.recorder).finding for _ in range(60)]
+    ended.set()
+    writer.join()
+    assert findings == [None] * 60
 
 
 def rewrite(engine: Engine, ledger: EventLedger, keep: int) -> None:
