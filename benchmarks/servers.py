@@ -89,5 +89,5 @@ def our_server(
     folder: Path, *, dsn: str | None = None, settings: Mapping[str, str] | None = None
 ) -> Generator[Pianku]:
     """Run Pianku on the disk of `folder`, without sample data."""
-    with RunningPianku(dsn=dsn, parent=folder, settings=settings) as running:
+    with RunningPianku(dsn=dsn, parent=folder, settings=settings, flags=("--no-load",)) as running:
         yield Pianku(running, "pianku" if dsn is None else "pianku-pg")

@@ -35,9 +35,6 @@ def engine_dsn(request: pytest.FixtureRequest) -> str | None:
 
 @pytest.fixture(scope="session")
 def pianku(engine_dsn: str | None) -> Generator[RunningPianku]:
-    """A running demo installation that all walks of a session share, once per engine.
-
-    Studies count as complete after a second, so that walks need not wait for the manifest.
-    """
-    with RunningPianku(dsn=engine_dsn, settings={"PIANKU_STUDY__QUIET_SECONDS": "1"}) as running:
+    """A running demo installation without samples that all walks share, once per engine."""
+    with RunningPianku(dsn=engine_dsn, flags=("--no-load",)) as running:
         yield running

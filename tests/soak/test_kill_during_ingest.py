@@ -18,7 +18,7 @@ def test_nothing_acknowledged_is_missing_after_two_hundred_cuts(
     engine_dsn: str | None, tmp_path: Path
 ) -> None:
     sure = 0
-    with RunningPianku(dsn=engine_dsn, flags=("--empty",)) as running:
+    with RunningPianku(dsn=engine_dsn, flags=("--no-load",)) as running:
         for seed in range(100, 300):
             sure += cut_during_ingest(running, seed, tmp_path)
             shutil.rmtree(tmp_path / f"cut{seed}")

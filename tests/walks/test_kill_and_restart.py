@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.peer("dcmtk"), pytest.mark.timeout(600)]
 
 @pytest.fixture
 def own(engine_dsn: str | None) -> Generator[RunningPianku]:
-    with RunningPianku(dsn=engine_dsn, flags=("--empty",)) as running:
+    with RunningPianku(dsn=engine_dsn, flags=("--no-load",)) as running:
         yield running
 
 

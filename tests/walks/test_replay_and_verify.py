@@ -23,7 +23,7 @@ pytestmark = pytest.mark.tender("R-6.2.19.3")
 @pytest.fixture
 def own(engine_dsn: str | None) -> Generator[RunningPianku]:
     """An installation of one's own: its ledger will be damaged."""
-    with RunningPianku(dsn=engine_dsn, flags=("--empty",)) as running:
+    with RunningPianku(dsn=engine_dsn, flags=("--no-load",)) as running:
         yield running
 
 
