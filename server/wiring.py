@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
 from starlette.types import ASGIApp
@@ -25,6 +26,8 @@ from adapters.guard.sessions import SessionLimits, SessionStore
 from adapters.guard.sign_in import SignIn
 from adapters.hl7v2.endpoint import MllpServer
 from adapters.hl7v2.iti8_patient_identity_feed import FeedPolicy
+from adapters.portal.endpoint import build_router as build_portal
+from adapters.portal.ports import Portal
 from adapters.storage.local import LocalBlobStore
 from adapters.xds.endpoint import XdsParts
 from adapters.xds.endpoint import build_router as build_xds
@@ -291,6 +294,8 @@ class Installation:
             ae_title=told.ae_title,
             listener=listener,
             intake=self.intake,
+            study_index=self.studies,
+            storage_map=self.storage,
             blobs=self.blobs,
             guard=self.guard,
             limits=DimseLimits(max_associations=told.max_associations),
@@ -311,7 +316,7 @@ class Installation:
 
         return build_app(
             Doors(
-                routers=(self._xds(),),
+                routers=(self._portal(), self._xds()),
                 mounts=(),
                 health=self.health,
                 spa=spa_folder(),
@@ -325,6 +330,15 @@ class Installation:
 
         return PeerCertificateProtocol
 
+    def _portal(self) -> APIRouter:
+        return build_portal(
+            Portal(
+                guard=self.guard, sign_in=SignIn(self.guard), administration=self.administration,
+                studies=self.studies, documents=self.documents, patients=self.patients,
+                audit=self.audit, blobs=self.blobs, zone=ZoneInfo(self.settings.timezone),
+            )
+        )
+
     def _xds(self) -> APIRouter:
         return build_xds(
             XdsParts(
@@ -332,11 +346,6 @@ class Installation:
                 index=self.documents, store=self.blobs, patient_keys=self.keys.patient_keys,
             )
         )
-
-    @cached_property
-    def sign_in(self) -> SignIn:
-        """Return the way from a password to a session."""
-        return SignIn(self.guard)
 
 
 def _code_sets(told: str) -> CodeSets:
@@ -349,4 +358,5 @@ def _code_sets(told: str) -> CodeSets:
 
 def described_routers() -> Sequence[APIRouter]:
     """Return the routers whose API `schemas/openapi` describes, without an installation."""
-    return ()
+    # The portal's routes touch their rooms only when a request comes.
+    return (build_portal(cast("Portal", None)),)

@@ -46,7 +46,12 @@ def door_settings(context: click.Context, doors: dict[str, str | None], **more: 
 )
 @click.pass_context
 def command(
-    context: click.Context, profile: str | None, roles: tuple[str, ...], **doors: str | None
+    context: click.Context,
+    /,
+    *,
+    profile: str | None,
+    roles: tuple[str, ...],
+    **doors: str | None,
 ) -> None:
     """Serve an installation: nothing is allowed that was not granted."""
     from server.processes import ROLES, Supervisor  # noqa: PLC0415 - keeps --help fast
