@@ -168,6 +168,21 @@ const steps = {
     await page.waitForTimeout(600);
     await page.screenshot({ path: `${OUT}dx.png` });
   },
+  async 'receiving'(page) {
+    await page.goto(study(10));
+    await shown(page);
+    await page.keyboard.press('1');
+    await page.keyboard.press('Home');
+    const amount = async () => Number(/1 \/ (\d+)/.exec(await page.locator('body').innerText())?.[1]);
+    await page.waitForTimeout(500);
+    const before = await amount();
+    await page.waitForTimeout(7000);
+    const after = await amount();
+    console.log('arrived', before, after);
+    expect(after > before, 'slices that arrive are not listed');
+    expect((await page.locator('body').innerText()).includes('窗宽 1500'), 'the window is lost');
+    await page.screenshot({ path: `${OUT}receiving.png` });
+  },
   async 'errors'(page) {
     await page.goto(`${BASE}/studies/1.2.3`);
     await page.getByRole('alert').waitFor();

@@ -42,7 +42,10 @@ export function ImageViewer(props: Props) {
   const active = useViewerStore((state) => state.active);
   const shown = useViewerStore((state) => state.panes[state.active]?.seriesUid);
   const assign = useViewerStore((state) => state.assign);
+  const refresh = useViewerStore((state) => state.refresh);
   const [help, setHelp] = useState(false);
+
+  useEffect(() => refresh(series), [refresh, series]);
 
   useEffect(() => {
     const found = series.find((item) => item.seriesUid === wanted);

@@ -9,6 +9,8 @@ export interface ViewerSeries {
   readonly number: number | null;
   readonly description: string;
   readonly representativeSopUid?: string;
+  /** Grows while the study is arriving; more of it means the frames must be listed again. */
+  readonly instanceCount: number;
 }
 
 /** How many panes stand side by side. */
@@ -26,6 +28,7 @@ interface ViewerState {
   setLayout(layout: Layout): void;
   activate(pane: number): void;
   assign(pane: number, series: ViewerSeries): void;
+  refresh(series: readonly ViewerSeries[]): void;
   setTool(tool: ToolName): void;
   toggleOverlay(): void;
   attach(pane: number, view: StackView | null): void;
@@ -46,6 +49,14 @@ export const useViewerStore = create<ViewerState>()((set) => ({
   activate: (active) => set({ active }),
   assign: (pane, series) =>
     set(({ panes }) => ({ active: pane, panes: panes.with(pane, series) })),
+  refresh: (series) =>
+    set((state) => {
+      const panes = state.panes.map((pane) => {
+        const now = series.find((item) => item.seriesUid === pane?.seriesUid);
+        return now && now.instanceCount !== pane?.instanceCount ? now : pane;
+      });
+      return panes.some((pane, index) => pane !== state.panes[index]) ? { panes } : state;
+    }),
   setTool: (tool) => set({ tool }),
   toggleOverlay: () => set(({ overlay }) => ({ overlay: !overlay })),
   attach: (pane, view) => set(({ views }) => ({ views: views.with(pane, view) })),

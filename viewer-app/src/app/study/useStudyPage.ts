@@ -21,6 +21,7 @@ function viewerSeries(studyUid: string, row: SeriesRow): ViewerSeries {
     number: row.series_number,
     description: row.description,
     representativeSopUid: row.representative?.sop_uid,
+    instanceCount: row.instance_count,
   };
 }
 

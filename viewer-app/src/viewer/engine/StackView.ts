@@ -88,8 +88,13 @@ export class StackView {
   /** The present state; the same object until something changes. */
   readonly getState = (): ViewState => this.state;
 
-  /** Shows a stack, and begins to fetch the rest of it. */
-  async show(stack: ImageStack, index = stack.initialIndex): Promise<void> {
+  /** Shows a stack, or more of the stack that is already shown. */
+  show(stack: ImageStack): Promise<void> {
+    const same = this.stack?.seriesUid === stack.seriesUid && this.state.phase === 'shown';
+    return same ? this.extend(stack) : this.open(stack);
+  }
+
+  private async open(stack: ImageStack, index = stack.initialIndex): Promise<void> {
     this.stop();
     this.stopPrefetch();
     this.stack = stack;
@@ -110,11 +115,39 @@ export class StackView {
       if (!this.destroyed && this.stack === stack) this.update({ phase: 'failed' });
       return;
     }
+    this.fetchRest(stack);
+  }
+
+  private fetchRest(stack: ImageStack): void {
     this.stopPrefetch = prefetch(
       stack,
       () => this.state.index,
       (progress) => this.update({ prefetch: progress }),
     );
+  }
+
+  /** More slices have arrived: the reader keeps slice, window and view. */
+  private async extend(stack: ImageStack): Promise<void> {
+    const before = this.stack?.imageIds ?? [];
+    const known = before.length === stack.imageIds.length;
+    if (known && before.every((imageId, index) => imageId === stack.imageIds[index])) return;
+    this.stop();
+    this.stopPrefetch();
+    const viewport = this.viewport();
+    const { voiRange, invert } = viewport.getProperties();
+    const { rotation, flipHorizontal, flipVertical } = viewport.getViewPresentation();
+    const { zoom, pan } = { zoom: viewport.getZoom(), pan: viewport.getPan() };
+    const index = Math.max(0, stack.imageIds.indexOf(viewport.getCurrentImageId()));
+    this.stack = stack;
+    this.update({ index, count: stack.imageIds.length });
+    await viewport.setStack([...stack.imageIds], index).catch(() => undefined);
+    if (this.destroyed || this.stack !== stack) return;
+    viewport.setViewPresentation({ rotation, flipHorizontal, flipVertical } as Types.ViewPresentation);
+    viewport.setZoom(zoom);
+    viewport.setPan(pan);
+    viewport.setProperties({ voiRange, invert });
+    viewport.render();
+    this.fetchRest(stack);
   }
 
   /** Goes to a slice. */

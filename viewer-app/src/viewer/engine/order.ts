@@ -67,3 +67,12 @@ export function sortInstances(instances: readonly DicomJson[]): readonly DicomJs
   const falling = number(sorted[0]!, '00200013') > number(sorted.at(-1)!, '00200013');
   return falling ? sorted.reverse() : sorted;
 }
+
+/** Index of the wanted frame nearest to the present one. */
+export function nearest(wanted: ReadonlySet<number>, current: number): number | undefined {
+  let best: number | undefined;
+  for (const index of wanted) {
+    if (best === undefined || Math.abs(index - current) < Math.abs(best - current)) best = index;
+  }
+  return best;
+}

@@ -1,4 +1,5 @@
 import { cache, Enums, imageLoader } from '@cornerstonejs/core';
+import { nearest } from './order';
 import type { ImageStack } from './stack';
 
 /** How much of a stack has arrived. */
@@ -11,15 +12,6 @@ export interface PrefetchProgress {
 // Browsers open about six connections a host over HTTP/1.1; two stay free for the slice the
 // reader has just scrolled to.
 const PARALLEL = 4;
-
-/** Index of the wanted frame nearest to the present one. */
-export function nearest(wanted: ReadonlySet<number>, current: number): number | undefined {
-  let best: number | undefined;
-  for (const index of wanted) {
-    if (best === undefined || Math.abs(index - current) < Math.abs(best - current)) best = index;
-  }
-  return best;
-}
 
 /** Loads a stack from the present slice outwards; returns the function that stops it. */
 export function prefetch(

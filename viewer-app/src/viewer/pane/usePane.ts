@@ -24,10 +24,13 @@ export function usePane(pane: number, series: ViewerSeries | null, engineReady: 
   }, [engineReady, pane, attach]);
 
   const metadata = useQuery({
-    queryKey: ['series-metadata', series?.studyUid, series?.seriesUid],
+    queryKey: ['series-metadata', series?.studyUid, series?.seriesUid, series?.instanceCount],
     queryFn: ({ signal }) =>
       readSeriesMetadata(series?.studyUid ?? '', series?.seriesUid ?? '', signal),
     enabled: series !== null,
+    // While more of the same series is listed, what is on screen stays.
+    placeholderData: (before, query) =>
+      query?.queryKey[2] === series?.seriesUid ? before : undefined,
     staleTime: 60_000,
     // Attributes of a long series are large; let them go soon after the pane changes.
     gcTime: 120_000,
