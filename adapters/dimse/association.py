@@ -28,6 +28,7 @@ from adapters.dimse.ports import Guard
 from adapters.dimse.upper_layer import (
     INVALID_PARAMETER,
     PDU_EVENTS,
+    UNEXPECTED_PDU,
     UNRECOGNISED_PDU,
     Event,
     State,
@@ -84,6 +85,7 @@ class Association:
         self.envelope = Envelope()
         self._address = address
         self._stage = bytearray()
+        self._cancelled: set[int] = set()
         self._services = services
         self._stopping = stopping
         self._upper = UpperLayer(wire)
@@ -129,24 +131,32 @@ class Association:
             raise held
 
     def respond(
-        self, context: Context, command: Command, status: int, *, comment: str = "",
-        **numbers: int,
+        self, context: Context, command: Command, status: int, *, comment: str = ""
     ) -> None:
-        """Send the response to a request that carries no data set (PS3.7 9.3)."""
-        self.messages.send(
-            context.id, response(command, status, comment=comment, numbers=numbers)
-        )
+        """Send the final response to a request, without a data set (PS3.7 9.3)."""
+        elements = response_elements(command, status, comment=comment)
+        self.messages.send(context.id, encode.command(elements))
+
+    def is_cancelled(self, command: Command) -> bool:
+        """Tell whether the peer sent a C-CANCEL for a request; reads what he sent."""
+        while self.wire.wait(0):
+            self.wire.begin_message()
+            _, other = self.messages.read_command()
+            if decode.number(other, 0x0100) != _CANCEL:
+                # Only one operation at a time was negotiated (PS3.7 D.3.3.3).
+                raise Interrupted(Event.EVT19, UNEXPECTED_PDU)
+            self.cancel(other)
+        return decode.number(command, 0x0110) in self._cancelled
+
+    def cancel(self, cancel_request: Command) -> None:
+        """Take a C-CANCEL-RQ (PS3.7 9.3.2.3)."""
+        self._cancelled.add(decode.number(cancel_request, 0x0120))
 
     def stage(self, size: int) -> bytearray:
         """Return memory for data sets on their way in, made when first needed."""
         if len(self._stage) < size:
             self._stage = bytearray(size)
         return self._stage
-
-    @property
-    def is_stopping(self) -> bool:
-        """Tell whether the receiver is being stopped."""
-        return self._stopping.is_set()
 
     # -- the beginning -----------------------------------------------------------------------
 
@@ -214,6 +224,7 @@ class Association:
                 self.messages.drop_dataset(context_id)
             self.respond(context, command, faults.UNRECOGNISED_OPERATION)
             return
+        self._cancelled.clear()
         service(self, context, command)
 
     def _await_message(self) -> bool:
@@ -256,13 +267,6 @@ class Association:
             except Refusal as refusal:
                 # The facts of what was stored carry the same caller; nothing is answered now.
                 log.warning("access not recorded", extra={"code": refusal.code, "count": count})
-
-
-def response(
-    command: Command, status: int, *, comment: str = "", numbers: Mapping[str, int] | None = None
-) -> bytes:
-    """Return the command set of a response without a data set to `command` (PS3.7 9.3)."""
-    return encode.command(response_elements(command, status, comment=comment, numbers=numbers))
 
 
 def response_elements(

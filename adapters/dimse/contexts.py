@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Final
 
 from pydicom.uid import AllTransferSyntaxes
@@ -136,13 +137,17 @@ def to_send(contexts: Iterable[Context], sop_class: str, stored_syntax: str) -> 
 def proposals(wanted: Iterable[tuple[str, str]]) -> list[ProposedContext]:
     """Return the contexts to propose to a C-MOVE destination for (SOP class, stored syntax).
 
-    Each pair gets a context of its own, so that the peer's choice is no loss, and each SOP
-    class one with the uncompressed syntaxes; at most 128 (PS3.8 9.3.2.2).
+    Each pair gets a context of its own, so that the peer's choice is no loss; the uncompressed
+    syntaxes follow for who takes nothing else. At most 128 (PS3.8 9.3.2.2).
     """
-    pairs = dict.fromkeys((c, (s,)) for c, s in wanted if s not in _UNCOMPRESSED)
-    classes = dict.fromkeys(c for c, _ in wanted)
-    lists = [(c, _UNCOMPRESSED) for c in classes] + list(pairs)
-    return [ProposedContext(2 * n + 1, c, s) for n, (c, s) in enumerate(lists[:128])]
+    pairs = list(dict.fromkeys(wanted))
+    classes = dict.fromkeys(sop_class for sop_class, _ in pairs)
+    fallback = ((sop_class, syntax) for syntax in _UNCOMPRESSED for sop_class in classes)
+    every = dict.fromkeys((*pairs, *fallback))
+    return [
+        ProposedContext(2 * number + 1, sop_class, (syntax,))
+        for number, (sop_class, syntax) in enumerate(islice(every, 128))
+    ]
 
 
 def _choose(proposed: ProposedContext, service: Service | None, limits: Limits) -> str:

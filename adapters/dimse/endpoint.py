@@ -18,9 +18,13 @@ from typing import Final
 from adapters.dimse import encode, faults
 from adapters.dimse.association import Association, Service
 from adapters.dimse.c_echo import echo
+from adapters.dimse.c_find import FindService, Index
+from adapters.dimse.c_get import GetService
+from adapters.dimse.c_move import MoveService
 from adapters.dimse.c_store import StoreService
 from adapters.dimse.limits import Limits
 from adapters.dimse.ports import Guard, Intake
+from adapters.dimse.retrieval import Map, Sources
 from adapters.dimse.wire import Wire
 from repository.tiers.ports import BlobStore
 
@@ -38,6 +42,8 @@ class DimseServer:
         ae_title: str,
         listener: socket.socket,
         intake: Intake,
+        study_index: Index,
+        storage_map: Map,
         blobs: BlobStore,
         guard: Guard,
         limits: Limits | None = None,
@@ -52,8 +58,12 @@ class DimseServer:
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._wires: set[Wire] = set()
+        sources = Sources(study_index, storage_map, blobs)
         self._services: Mapping[int, Service] = {
             0x0001: StoreService(intake, blobs),
+            0x0010: GetService(sources),
+            0x0020: FindService(study_index),
+            0x0021: MoveService(sources),
             0x0030: echo,
         }
 

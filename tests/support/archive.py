@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,19 @@ from kernel.ledger.ledger import EventLedger, open_sqlite
 from kernel.ledger.sealing import KeyRing, MemoryRing
 from kernel.ledger.topics import TopicTable
 from kernel.refusals import Forbidden, Unauthenticated
+from projections.database import ViewsDatabase, sqlite_engine
+from projections.runner import Runner
+from projections.storage_map import projection as storage_map
+from projections.storage_map.view import StorageMap
+from projections.study_index import projection as study_index
+from projections.study_index.search import Searches
+from projections.study_index.view import StudyIndex
 from registry.access.values import Resource, Subject
 from registry.documents import events as documents
 from registry.patients import events as patients
 from registry.studies import events as studies
 from repository.instances.header import identify
+from repository.instances.stored import StoredInstances
 from repository.objects import events as objects
 from workflows.identify_patient import PatientPolicy
 from workflows.store_instances import InstanceIntake, Offer
@@ -75,6 +84,30 @@ class OpenGuard:
         return self.destinations.get(ae_title)
 
 
+class Views:
+    """The study index and the storage map of an archive, brought up to date by a thread."""
+
+    def __init__(self, ledger: EventLedger, blobs: LocalBlobStore, folder: Path) -> None:
+        path = str(folder / "views.db")
+        source = StoredInstances(blobs)
+        self.database = ViewsDatabase(
+            sqlite_engine(path, writer=False), sqlite_engine(path, writer=True),
+            [study_index.spec(source), storage_map.spec(source)], {"facts": ledger.head},
+        )
+        self.database.create()
+        self.runner = Runner(self.database, {"facts": ledger})
+        self.searches = Searches(self.database)
+        self.index = StudyIndex(self.database)
+        self.map = StorageMap(self.database)
+        self._thread = threading.Thread(target=self.runner.run)
+        self._thread.start()
+
+    def close(self) -> None:
+        self.runner.stop()
+        self._thread.join(20)
+        self.database.close()
+
+
 @dataclass
 class Archive:
     """What a test looks at."""
@@ -84,6 +117,14 @@ class Archive:
     intake: InstanceIntake
     patient_keys: PatientKeys
     folder: Path
+    _views: Views | None = None
+
+    @property
+    def views(self) -> Views:
+        """Return the views, which run from the first time they are asked for."""
+        if self._views is None:
+            self._views = Views(self.ledger, self.blobs, self.folder)
+        return self._views
 
     def facts(self, kind: type | tuple[type, ...] = object) -> list[Any]:
         """Return the facts of a kind, in order."""
@@ -106,6 +147,8 @@ class Archive:
 
     def close(self) -> None:
         """Close everything."""
+        if self._views is not None:
+            self._views.close()
         self.intake.close()
         self.ledger.close()
         self.blobs.close()

@@ -19,12 +19,21 @@ def guard():
 
 
 @pytest.fixture
+def serve(receive, archive):
+    """Return a function that starts a receiver with its views."""
+    return lambda **parts: receive(study_index=archive.views.searches, storage_map=archive.views.map, **parts)
+
+
+@pytest.fixture
 def receive(archive, guard):
     """Return a function that starts a receiver; all are stopped at the end."""
     started = []
 
     def start(**parts):
         parts = {"intake": archive.intake, "blobs": archive.blobs, "guard": guard, "limits": quick(), **parts}
+        if "study_index" not in parts:
+            # Tests of storage need no views.
+            parts |= {"study_index": None, "storage_map": None}
         started.append(Receiver(**parts))
         return started[-1]
 

@@ -264,7 +264,7 @@ def test_two_receivers_share_a_socket(receive, archive, guard):
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     port = listener.getsockname()[1]
     servers = [
-        DimseServer(ae_title="PIANKU", listener=listener.dup(), intake=archive.intake, blobs=archive.blobs, guard=guard, limits=quick())
+        DimseServer(ae_title="PIANKU", listener=listener.dup(), intake=archive.intake, blobs=archive.blobs, guard=guard, limits=quick(), study_index=None, storage_map=None)
         for _ in range(2)
     ]
     threads = [threading.Thread(target=s.run) for s in servers]
