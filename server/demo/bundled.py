@@ -7,12 +7,12 @@ Called by `studies.generate`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pydicom.data
 from pydicom import dcmread
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
@@ -72,6 +72,7 @@ _PERSONAL: Final = (
     "AdditionalPatientHistory",
     "PhysiciansOfRecord",
 )
+_NAMING: Final = ("SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 
 
 def folder() -> Path:
@@ -89,7 +90,7 @@ def bundled(exam: Exam, names: tuple[str, ...]) -> list[Dataset]:
         ds = dcmread(folder() / name, force=True)  # one of them has no preamble
         # Plan, dose and structures point at each other; the others are variants of one file.
         own = "" if names == RADIOTHERAPY else name
-        ds.walk(_renewal(exam, own))
+        _renew(ds, exam, own)
         ours = header(
             exam,
             Series(
@@ -115,15 +116,19 @@ def bundled(exam: Exam, names: tuple[str, ...]) -> list[Dataset]:
     return result
 
 
-def _renewal(exam: Exam, file: str) -> Callable[[Dataset, DataElement], None]:
-    named = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
-
-    def renew(_: Dataset, element: DataElement) -> None:
-        if element.VR != "UI" or not element.value or not element.keyword.endswith(named):
-            return
-        if element.keyword.endswith("StudyInstanceUID"):
-            element.value = exam.study_uid
-        else:
-            element.value = stable_uid(exam.study_uid, "was", file, str(element.value))
-
-    return renew
+def _renew(ds: Dataset, exam: Exam, file: str) -> None:
+    """Replace the UIDs that name things, before pydicom reads (and judges) the old ones."""
+    for tag in list(ds.keys()):
+        raw = ds.get_item(tag)
+        keyword = keyword_for_tag(tag)
+        if raw is None or not raw.value:
+            continue
+        if keyword.endswith("StudyInstanceUID"):
+            ds[tag] = DataElement(tag, "UI", exam.study_uid)
+        elif keyword.endswith(_NAMING):
+            old = raw.value
+            text = old.decode("ascii").rstrip("\0 ") if isinstance(old, bytes) else str(old)
+            ds[tag] = DataElement(tag, "UI", stable_uid(exam.study_uid, "was", file, text))
+        elif dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ":
+            for item in ds[tag].value:
+                _renew(item, exam, file)

@@ -61,10 +61,14 @@ def es_gastroscopy(exam: Exam, *, count: int = 6, seed: int = 0) -> list[Dataset
     )
     result = []
     for index in range(count):
-        random = generator(f"es{index}", seed)
-        picture = _mucosa(random, polyp=index in {2, 3})
+        picture = gastroscopy_picture(index, seed)
         result.append(colour_frames(instance(template, index + 1), [jpeg(picture)], (576, 720)))
     return result
+
+
+def gastroscopy_picture(index: int, seed: int) -> NDArray[np.uint8]:
+    """Return the RGB picture of a still."""
+    return _mucosa(generator(f"es{index}", seed), polyp=index in {2, 3})
 
 
 def _mucosa(random: np.random.Generator, *, polyp: bool) -> NDArray[np.uint8]:

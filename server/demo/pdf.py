@@ -65,10 +65,10 @@ class PdfWriter:
         self._page.y -= 10
 
     def picture(self, jpeg: bytes, size: tuple[int, int], height: float = 190) -> None:
-        """Place a JPEG (grey or RGB by its three components) in the middle of the page."""
+        """Place a JPEG of `size` rows, columns in the middle of the page; one a page."""
         page = self._page
-        wide = height * size[0] / size[1]
-        page.y -= height - 6
+        wide = height * size[1] / size[0]
+        page.y -= height + 4
         x = (A4[0] - wide) / 2
         page.content.append(f"q {wide:.1f} 0 0 {height:.1f} {x:.1f} {page.y:.1f} cm /Im Do Q")
         page.picture, page.picture_size = jpeg, size
@@ -236,7 +236,7 @@ def _add_page(add: object, page: Page, fonts: str, tree: int) -> int:
     content = add(_stream("\n".join(page.content).encode("latin-1"), ""))
     pictures = ""
     if page.picture:
-        wide, high = page.picture_size
+        high, wide = page.picture_size
         space = (
             "/DeviceRGB" if page.picture[:1] and _components(page.picture) == 3 else "/DeviceGray"
         )

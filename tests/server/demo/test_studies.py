@@ -61,20 +61,19 @@ def test_every_kind_survives_a_round_trip_and_is_the_same_every_time(made):
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="needs dicom3tools")
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in {"RT", "FILES"}])
-def test_dciodvfy_finds_no_error(kind, tmp_path):
-    for ds in generate(kind, **SMALL.get(kind, {}))[-1:]:
-        (tmp_path / "x.dcm").write_bytes(part10(ds))
-        done = subprocess.run(
-            ["dciodvfy", str(tmp_path / "x.dcm")], capture_output=True, check=False
-        )
-        lines = (done.stdout + done.stderr).decode("latin-1").splitlines()
-        assert [line for line in lines if line.startswith("Error")] == []
+def test_dciodvfy_finds_no_error(made, tmp_path):
+    kind, instances = made
+    if kind in {"RT", "FILES"}:
+        pytest.skip("other people's files, shown as they are")
+    (tmp_path / "x.dcm").write_bytes(part10(instances[-1]))
+    done = subprocess.run(["dciodvfy", str(tmp_path / "x.dcm")], capture_output=True, check=False)
+    lines = (done.stdout + done.stderr).decode("latin-1").splitlines()
+    assert [line for line in lines if line.startswith("Error")] == []
 
 
 def test_instances_of_a_study_have_their_own_uids():
     for study in catalogue(TODAY):
-        if study.kinds[0] in {"CT", "CT prior", "XA"}:
+        if study.kinds[0] not in {"ECG", "RT", "FILES", "ES", "OP", "PT", "MR"}:
             continue
         uids = [ds.SOPInstanceUID for ds in study.instances()]
         assert len(set(uids)) == len(uids)
