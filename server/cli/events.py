@@ -21,6 +21,7 @@ from kernel.ledger.seals import BadSeal, Seal, Sealer, Signer, read_seals
 from kernel.ledger.verify import Verdict, verify
 
 OpenLedgers = Callable[[], Mapping[str, EventLedger]]
+OpenSigner = Callable[[], Signer]
 
 _PAGE: Final = 1000
 _LEDGER: Final = click.option("--ledger", "name", default="facts", help="Which ledger.")
@@ -35,81 +36,31 @@ _SEALS: Final = click.option(
 
 def build_commands(
     open_ledgers: OpenLedgers,
-    open_signer: Callable[[], Signer],
+    open_signer: OpenSigner,
     trusted: Callable[[], Mapping[str, bytes]] | None = None,
-    *,
     seals: Callable[[], Path] | None = None,
 ) -> click.Group:
     """Return the group `events`.
 
-    `trusted` names other nodes whose seals are believed; `seals` is where the installation
-    keeps its own, used when a command names no folder.
+    `trusted` names other nodes whose seals are believed; `seals` is the folder where seals are
+    when the command line names none.
     """
 
     @click.group("events")
     def events() -> None:
         """Look into the ledgers: verify, tail, export, seal."""
 
-    def seals_in(told: Path | None) -> Path | None:
-        return told if told is not None or seals is None else seals()
-
     def nodes() -> dict[str, bytes]:
         signer = open_signer()
         return {signer.name: signer.public_key, **(trusted() if trusted else {})}
 
-    @events.command("verify")
-    @_SEALS
-    @_JSON
-    def verify_command(directory: Path | None, *, as_json: bool) -> None:
-        """Recompute every hash; tell the first altered, missing or inserted event."""
-        directory = seals_in(directory)
-        known = nodes() if directory else {}
-        verdicts = []
-        for name, ledger in open_ledgers().items():
-            verdicts.append(verify_ledger(ledger, _seals(directory, name, known)))
-            click.echo(_verdict_line(verdicts[-1], as_json=as_json))
-        if not all(verdict.ok for verdict in verdicts):
-            raise click.exceptions.Exit(1)
-
-    @events.command("tail")
-    @_LEDGER
-    @click.option("--after", type=int, help="Begin after this position (default: the end).")
-    @click.option("--follow/--no-follow", default=True, help="Go on as events are committed.")
-    def tail_command(name: str, after: int | None, *, follow: bool) -> None:
-        """Print events as they are recorded, personal fields left sealed."""
-        ledger = _chosen(open_ledgers(), name)
-        start = ledger.head() if after is None else after
-        tail_ledger(ledger, start, sys.stdout, follow=follow)
-
-    @events.command("export")
-    @_LEDGER
-    @click.option("--output", type=click.File("w", encoding="utf-8", lazy=True), default="-")
-    @click.option("--after", type=int, default=0, help="Begin after this position.")
-    @click.option("--until", type=int, help="End with this position.")
-    @click.option("--unsealed", is_flag=True, help="With personal fields, in clear.")
-    def export_command(
-        name: str, output: TextIO, after: int, until: int | None, *, unsealed: bool
-    ) -> None:
-        """Write events as NDJSON; personal fields only with --unsealed."""
-        ledger = _chosen(open_ledgers(), name)
-        count = export_ledger(ledger, output, after=after, until=until, unsealed=unsealed)
-        click.echo(f"{count} events", err=True)
-
-    @events.command("seal")
-    @click.option(
-        "--seals", "directory", type=click.Path(file_okay=False, path_type=Path),
-        help="Folder for the seals (default: the installation's); copy it off this machine.",
-    )  # fmt: skip
-    def seal_command(directory: Path | None) -> None:
-        """Sign the head of every ledger and write it to a text file."""
-        directory = seals_in(directory)
-        if directory is None:
-            raise click.UsageError("name a folder with --seals")
-        signer = open_signer()
-        for name, ledger in open_ledgers().items():
-            path = Sealer(ledger, signer, directory).seal()
-            click.echo(f"{name}: {'nothing new' if path is None else path}")
-
+    for command in (
+        _verify_command(open_ledgers, nodes, seals),
+        _tail_command(open_ledgers),
+        _export_command(open_ledgers),
+        _seal_command(open_ledgers, open_signer, seals),
+    ):
+        events.add_command(command)
     return events
 
 
@@ -174,6 +125,83 @@ def _line(recorded: Recorded) -> dict[str, Any]:
         "sealed_for": None if recorded.sealed_for is None else str(recorded.sealed_for),
         "shredded": recorded.shredded,
     }
+
+
+def _verify_command(
+    open_ledgers: OpenLedgers,
+    nodes: Callable[[], dict[str, bytes]],
+    seals: Callable[[], Path] | None,
+) -> click.Command:
+    @click.command("verify")
+    @_SEALS
+    @_JSON
+    def command(directory: Path | None, *, as_json: bool) -> None:
+        """Recompute every hash; tell the first altered, missing or inserted event."""
+        directory = directory or (seals() if seals else None)
+        known = nodes() if directory else {}
+        verdicts = []
+        for name, ledger in open_ledgers().items():
+            verdicts.append(verify_ledger(ledger, _seals(directory, name, known)))
+            click.echo(_verdict_line(verdicts[-1], as_json=as_json))
+        if not all(verdict.ok for verdict in verdicts):
+            raise click.exceptions.Exit(1)
+
+    return command
+
+
+def _tail_command(open_ledgers: OpenLedgers) -> click.Command:
+    @click.command("tail")
+    @_LEDGER
+    @click.option("--after", type=int, help="Begin after this position (default: the end).")
+    @click.option("--follow/--no-follow", default=True, help="Go on as events are committed.")
+    def command(name: str, after: int | None, *, follow: bool) -> None:
+        """Print events as they are recorded, personal fields left sealed."""
+        ledger = _chosen(open_ledgers(), name)
+        start = ledger.head() if after is None else after
+        tail_ledger(ledger, start, sys.stdout, follow=follow)
+
+    return command
+
+
+def _export_command(open_ledgers: OpenLedgers) -> click.Command:
+    @click.command("export")
+    @_LEDGER
+    @click.option(
+        "--output",
+        type=click.File("w", encoding="utf-8", lazy=True),
+        default="-",
+        help="File to write (default: standard output).",
+    )
+    @click.option("--after", type=int, default=0, help="Begin after this position.")
+    @click.option("--until", type=int, help="End with this position.")
+    @click.option("--unsealed", is_flag=True, help="With personal fields, in clear.")
+    def command(
+        name: str, output: TextIO, after: int, until: int | None, *, unsealed: bool
+    ) -> None:
+        """Write events as NDJSON; personal fields only with --unsealed."""
+        ledger = _chosen(open_ledgers(), name)
+        count = export_ledger(ledger, output, after=after, until=until, unsealed=unsealed)
+        click.echo(f"{count} events", err=True)
+
+    return command
+
+
+def _seal_command(
+    open_ledgers: OpenLedgers, open_signer: OpenSigner, seals: Callable[[], Path] | None
+) -> click.Command:
+    @click.command("seal")
+    @_SEALS
+    def command(directory: Path | None) -> None:
+        """Sign the head of every ledger into a text file; copy the files off this machine."""
+        directory = directory or (seals() if seals else None)
+        if directory is None:
+            raise click.UsageError("name the folder for the seals with --seals")
+        signer = open_signer()
+        for name, ledger in open_ledgers().items():
+            path = Sealer(ledger, signer, directory).seal()
+            click.echo(f"{name}: {'nothing new' if path is None else path}")
+
+    return command
 
 
 def _chosen(ledgers: Mapping[str, EventLedger], name: str) -> EventLedger:

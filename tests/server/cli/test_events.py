@@ -72,6 +72,19 @@ def test_seals_are_written_and_held_against_the_chain(group: click.Group, tmp_pa
     assert path.name in damaged.output
 
 
+def test_seals_have_a_place_of_their_own(ledgers: dict[str, EventLedger], tmp_path: Path) -> None:
+    made = build_commands(
+        lambda: ledgers, lambda: NodeSigner(bytes(32)), seals=lambda: tmp_path / "kept"
+    )
+    assert "facts: 3 events in order, 0 seals held" in run(made, "verify").stdout
+    assert run(made, "seal").exit_code == 0
+    assert "facts: 3 events in order, 1 seals held" in run(made, "verify").stdout
+
+
+def test_without_a_place_for_seals_the_command_asks(group: click.Group) -> None:
+    assert run(group, "seal").exit_code == 2
+
+
 def test_an_export_keeps_personal_fields_sealed(group: click.Group) -> None:
     first, *rest = map(json.loads, run(group, "export").stdout.splitlines())
     assert first["fact"] == {"ward": "W1"}
