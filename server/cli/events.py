@@ -38,6 +38,7 @@ def build_commands(
     open_ledgers: OpenLedgers,
     open_signer: OpenSigner,
     trusted: Callable[[], Mapping[str, bytes]] | None = None,
+    *,
     seals: Callable[[], Path] | None = None,
 ) -> click.Group:
     """Return the group `events`.
