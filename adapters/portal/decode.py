@@ -15,7 +15,7 @@ from kernel.refusals import Invalid
 
 DatePreset = Literal["today", "yesterday", "3d", "7d"]
 SortField = Literal["study_datetime", "patient_name", "received_at", "modality"]
-ShortText = Annotated[str, Field(max_length=128)]
+ShortText = Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 _SPANS: Final[dict[str, tuple[int, int]]] = {
     "today": (0, 0),

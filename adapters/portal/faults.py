@@ -85,6 +85,9 @@ class PortalRoute(APIRoute):
             except RequestValidationError as invalid:
                 return _invalid(invalid)
             except HTTPException as problem:
+                if isinstance(problem.__cause__, Refusal):
+                    # FastAPI wraps whatever is raised while it reads the body.
+                    return refused(problem.__cause__)
                 phrase = HTTPStatus(problem.status_code).phrase
                 return _response(problem.status_code, "http", phrase)
             except Exception as bug:
