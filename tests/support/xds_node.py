@@ -8,24 +8,31 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
+import msgspec
 import uvicorn
 from fastapi import FastAPI
 
 import schemas
 from adapters.soap.multipart import Limits
 from adapters.storage.local import LocalBlobStore
+from adapters.xds import encode
 from adapters.xds.endpoint import XdsParts, build_router
 from kernel.identifiers import PatientId
 from kernel.ledger.ports import Append, StreamAppend
 from projections.document_index.view import DocumentIndex
 from registry.documents.code_sets import CodeSets
 from registry.documents.commands import Rules
+from registry.documents.values import DocumentEntry, Submission
 from registry.patients.events import PatientIdentified
 from tests.support.installation import Installation
+from tests.support.soap import XOP, Answer, SoapClient
 from tests.support.submissions import OTHER_PATIENT, PATIENT, REPOSITORY
+from tests.support.xds import ITI41, XDS
 from workflows.provide_and_register import ProvideAndRegister
 from workflows.register_documents import RegisterDocuments
 
@@ -56,7 +63,7 @@ class Node:
 
     def incoming(self) -> list[Path]:
         """Return what lies half received."""
-        return [p for p in (self.folder / "incoming").rglob("*") if p.is_file() and p.name != "lock"]
+        return [p for p in (self.folder / "incoming").rglob("*") if p.is_file() and p.name != ".lock"]
 
 
 def make(folder: Path, place: Installation) -> Node:
@@ -95,3 +102,38 @@ def serve(node: Node) -> tuple[uvicorn.Server, threading.Thread]:
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.01)
     return server, thread
+
+
+ITI42 = "urn:ihe:iti:2007:RegisterDocumentSet-b"
+
+
+def register(client: SoapClient, asked: Submission) -> Answer:
+    """Send ITI-42."""
+    return client.call("/xds/registry", ITI42, encode.submit_request(asked))
+
+
+def provide(client: SoapClient, asked: Submission, contents: Mapping[UUID, bytes]) -> Answer:
+    """Send ITI-41 with these documents, each in a part of its own."""
+    cids = {uuid: f"{uuid}@test" for uuid in contents}
+    documents = "".join(
+        f'<xds:Document id="urn:uuid:{uuid}"><xop:Include xmlns:xop="{XOP}" '
+        f'href="cid:{cid.replace("@", "%40")}"/></xds:Document>'
+        for uuid, cid in cids.items()
+    )
+    return client.call(
+        "/xds/repository", ITI41, provide_body(asked, documents),
+        {cids[uuid]: content for uuid, content in contents.items()}, mtom=True,
+    )  # fmt: skip
+
+
+def provide_body(asked: Submission, documents: str) -> str:
+    """Return the body of ITI-41 around Document elements."""
+    return (
+        f'<xds:ProvideAndRegisterDocumentSetRequest xmlns:xds="{XDS}">'
+        f"{encode.submit_request(asked)}{documents}</xds:ProvideAndRegisterDocumentSetRequest>"
+    )
+
+
+def without_octets(document: DocumentEntry) -> DocumentEntry:
+    """Return a DocumentEntry as a source sends it: the repository will describe the octets."""
+    return msgspec.structs.replace(document, hash="", size=None, repository_unique_id="")
