@@ -79,7 +79,7 @@ class PatientPolicy:
 
         Raises `PatientNotUsable` and BadIdentifier.
         """
-        local = _escaped(header.patient_id)
+        local = escaped(header.patient_id)
         if local:
             return PatientId(local, self.authority(header.patient_id_issuer))
         if not self.placeholder:
@@ -96,8 +96,8 @@ def demographics(header: PatientModule) -> Demographics:
     )
 
 
-def _escaped(text: str) -> str:
-    """Return a Patient ID fit for CX.1: what would act as a delimiter there becomes %XX."""
+def escaped(text: str) -> str:
+    """Return an identifier fit for CX.1: what would act as a delimiter there becomes %XX."""
     if text.isalnum():
         return text
     return "".join(

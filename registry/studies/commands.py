@@ -24,6 +24,9 @@ from registry.studies.events import (
 from registry.studies.refusals import StudyNotKnown
 from registry.studies.values import Instance, StudyBatch
 
+__all__ = ["Study"]
+"""What workflows hold of a study; the commands are below."""
+
 SOP_INSTANCE: Final = "sop-instance"
 """Claim kind: SOP Instance UID -> SHA-256 of the file that is held under it."""
 REFUSED_INSTANCE: Final = "refused-instance"
