@@ -59,9 +59,12 @@ class Exchange:
     def base(self) -> str:
         """The URL that the client reached us by, up to and without the path."""
         host = self.header(b"host") or ""
-        if _HOST.fullmatch(host) is None:
-            server = self.scope.get("server") or ("localhost", None)
-            host = f"{server[0]}:{server[1]}" if server[1] else str(server[0])
+        server = self.scope.get("server") or ("localhost", None)
+        # dicomweb-client leaves the port out of Host: when the address is our own socket's and
+        # not a proxy's name, the port is ours too.
+        own = host == server[0] or (host == "localhost" and server[0] in {"127.0.0.1", "::1"})
+        if own or _HOST.fullmatch(host) is None:
+            host = f"{host if own else server[0]}:{server[1]}" if server[1] else str(server[0])
         return f"{self.scope.get('scheme', 'http')}://{host}"
 
     @property

@@ -32,7 +32,7 @@ class PartBegins:
 class PartData:
     """Octets of the part."""
 
-    octets: bytes | memoryview
+    octets: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,25 @@ def file_meta(
     return b"".join((bytes(128), b"DICM", b"\x02\x00\x00\x00UL\x04\x00", length, body))
 
 
+def with_preamble(octets: bytes) -> bytes:
+    """Return the beginning of a file with its preamble and group length, if these were left out.
+
+    pydicom writes data sets made in memory so, and clients send them; PS3.10 7.1 wants both.
+    """
+    if octets[:2] != b"\x02\x00" or octets[4:6] not in {b"UL", b"OB", b"UI"}:
+        return octets
+    wrapped = bytes(128) + b"DICM" + octets
+    if octets[2:4] == b"\x00\x00":
+        return wrapped
+    try:
+        length = _meta_end(wrapped) - 132
+    except (TruncatedInstance, MalformedInstance):
+        return wrapped
+    return b"".join((
+        wrapped[:132], b"\x02\x00\x00\x00UL\x04\x00", length.to_bytes(4, "little"), octets,
+    ))
+
+
 def _uid(number: int, uid: str) -> bytes:
     value = uid.encode("ascii")
     value += b"\x00" * (len(value) & 1)

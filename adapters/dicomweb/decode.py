@@ -1,0 +1,192 @@
+"""From the request to values: UIDs of the path, query parameters, what a rendering asks.
+
+Implements PS3.18 8.3.4 (query parameters), 8.3.5 (rendering parameters), 10.6.1.2 (search).
+Pure; called by `endpoint.py` and the resources.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from adapters.dicomweb.archive import Limits
+from adapters.http.refusals import NoSuchPath
+from kernel.identifiers import dicom_uid
+from kernel.refusals import Invalid
+from projections.study_index.attributes import Level
+from projections.study_index.search import Search
+from repository.instances.dictionary import tag_of
+from repository.instances.rendering import Window
+
+_CONTROLS: Final = frozenset(
+    ("limit", "offset", "includefield", "fuzzymatching", "accept", "charset", "emptyvaluematching",
+     "multiplevaluematching")
+)
+_MAX_FRAMES_ASKED: Final = 10_000
+
+
+class BadParameter(Invalid):
+    """A query parameter or a part of the path is malformed."""
+
+    code = "bad_parameter"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A search, and what of it was not understood."""
+
+    search: Search
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderingAsked:
+    """The rendering parameters of a query (PS3.18 8.3.5.1)."""
+
+    quality: int = 90
+    window: Window | None = None
+    viewport: tuple[int, int] | None = None
+    region: tuple[int, int, int, int] | None = None
+
+
+def uid(text: str) -> str:
+    """Return a UID of the path; what is none is no resource."""
+    try:
+        return dicom_uid(text)
+    except Invalid:
+        raise NoSuchPath("a UID is expected in the path") from None
+
+
+def frame_numbers(text: str) -> tuple[int, ...]:
+    """Return the frame list of a path (PS3.18 10.4.1.1.5), numbers from 1."""
+    parts = text.split(",")
+    if len(parts) > _MAX_FRAMES_ASKED or not all(p.isascii() and p.isdigit() for p in parts):
+        raise BadParameter("frame numbers are expected", value=text[:64])
+    numbers = tuple(int(part[:10]) for part in parts)
+    if 0 in numbers:
+        raise BadParameter("frames are counted from 1")
+    return numbers
+
+
+def search(
+    fields: Sequence[tuple[str, str]], level: Level, study_uid: str, series_uid: str,
+    limits: Limits,
+) -> Asked:
+    """Return the search that a query string asks for."""
+    filters: list[tuple[int, str]] = []
+    unknown: list[str] = []
+    for name, value in fields:
+        if name.lower() in _CONTROLS:
+            continue
+        tag = _attribute(name)
+        if tag is None:
+            unknown.append(name[:64])
+        else:
+            filters.append((tag, value))
+    options = {name.lower(): value for name, value in fields if name.lower() in _CONTROLS}
+    most = limits.results if level is Level.STUDY else limits.instance_results
+    include, include_all = _included(fields)
+    return Asked(
+        Search(
+            level=level,
+            filters=tuple(filters),
+            study_uid=study_uid,
+            series_uid=series_uid,
+            include=include,
+            include_all=include_all,
+            fuzzy=_boolean(options.get("fuzzymatching", "false")),
+            offset=_whole(options.get("offset"), 0),
+            limit=min(_whole(options.get("limit"), most), most),
+        ),
+        tuple(unknown),
+    )
+
+
+def _attribute(name: str) -> int | None:
+    """Return the tag that a parameter names; of a path into a sequence, the last (8.3.4.1)."""
+    tags = [tag_of(part) for part in name.split(".")]
+    return None if None in tags else tags[-1]
+
+
+def _included(fields: Sequence[tuple[str, str]]) -> tuple[frozenset[int], bool]:
+    include: set[int] = set()
+    everything = False
+    for name, value in fields:
+        if name.lower() != "includefield":
+            continue
+        for part in value.split(","):
+            if part.strip().lower() == "all":
+                everything = True
+                continue
+            tag = tag_of(part.strip().split(".")[0])
+            if tag is not None:
+                include.add(tag)
+    return frozenset(include), everything
+
+
+def rendering(fields: Sequence[tuple[str, str]]) -> RenderingAsked:
+    """Return what the rendering parameters ask for; raises BadParameter."""
+    options = {name.lower(): value for name, value in fields}
+    viewport, region = _viewport(options.get("viewport"))
+    return RenderingAsked(
+        quality=min(max(_whole(options.get("quality"), 90), 1), 100),
+        window=_window(options.get("window")),
+        viewport=viewport,
+        region=region,
+    )
+
+
+def _window(text: str | None) -> Window | None:
+    if not text:
+        return None
+    parts = text.split(",")
+    function = parts[2].strip().upper().replace("-", "_") if len(parts) == 3 else "LINEAR"
+    numbers = [_decimal(part) for part in parts[:2]]
+    if len(parts) not in {2, 3} or function not in {"LINEAR", "LINEAR_EXACT", "SIGMOID"}:
+        raise BadParameter("window is center,width,function", value=text[:64])
+    if numbers[1] <= 0:
+        raise BadParameter("the window width must be greater than 0")
+    return Window(numbers[0], numbers[1], function)
+
+
+def _viewport(
+    text: str | None,
+) -> tuple[tuple[int, int] | None, tuple[int, int, int, int] | None]:
+    if not text:
+        return None, None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) not in {2, 6}:
+        raise BadParameter("viewport is vw,vh or vw,vh,sx,sy,sw,sh", value=text[:64])
+    width, height = (_decimal(part) for part in parts[:2])
+    if not (1 <= width <= 16384 and 1 <= height <= 16384):
+        raise BadParameter("the viewport is out of bounds")
+    region = None
+    if len(parts) == 6 and any(parts[2:]):
+        left, top = (int(_decimal(part or "0")) for part in parts[2:4])
+        sizes = [int(_decimal(part or "0")) for part in parts[4:]]
+        if left < 0 or top < 0 or not all(0 < size <= 65536 for size in sizes):
+            raise BadParameter("the region of the viewport is out of bounds")
+        region = (left, top, sizes[0], sizes[1])
+    return (int(width), int(height)), region
+
+
+def _decimal(text: str) -> float:
+    if re.fullmatch(r"\s*[+\-]?\d{1,12}(?:\.\d{0,12})?(?:[eE][+\-]?\d{1,2})?\s*", text) is None:
+        raise BadParameter("a number is expected", value=text[:64])
+    return float(text)
+
+
+def _whole(text: str | None, default: int) -> int:
+    if text is None or not text.strip():
+        return default
+    if not (text.strip().isascii() and text.strip().isdigit()) or len(text.strip()) > 9:
+        raise BadParameter("a whole number is expected", value=text[:64])
+    return int(text)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in {"true", "false", ""}:
+        raise BadParameter("true or false is expected", value=text[:64])
+    return text.lower() == "true"

@@ -1,0 +1,143 @@
+"""WADO-RS frames: the hot path of every viewer.
+
+Implements PS3.18 10.4.1.1.5 (Frame Pixel Data). Called by `endpoint.py`. As stored: one lookup
+(mostly in memory), one `pread`, one write; nothing is parsed and pixels are never compressed.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from adapters.dicomweb import negotiate
+from adapters.dicomweb.access import Access
+from adapters.dicomweb.archive import Archive
+from adapters.dicomweb.metadata import NoSuchResource
+from adapters.http.exchange import Exchange
+from adapters.http.multipart import MultipartWriter
+from projections.storage_map.view import Location
+from registry.access.values import Subject
+from repository.instances.frames import FrameTable, native_table
+from repository.instances.header import InstanceHeader, read_header
+from repository.instances.pixels import as_explicit_little
+from repository.instances.refusals import NoPixelData, NoSuchFrame
+
+_BOUNDARY: Final = "pianku-frame-4d3c2b1a90817263"
+"""One boundary for all answers: PS3.18 viewers look for the delimiter, not for news."""
+_READ_ON_LOOP: Final = 4 << 20
+"""Frames up to this size are read where we are: a hop to a thread costs more than the read."""
+_CACHE: Final = b"private, max-age=86400, immutable"
+
+
+class FrameResources:
+    """Answers the frame resources; one a process."""
+
+    def __init__(self, archive: Archive, access: Access) -> None:
+        self._archive = archive
+        self._access = access
+
+    async def locate(self, study_uid: str, series_uid: str, sop_uid: str) -> Location:
+        """Return where an instance lies, if it lies under this path."""
+        storage = self._archive.storage
+        found = storage.remembered(sop_uid)
+        if found is None:
+            found = await self._archive.run(storage.locate, sop_uid)
+        if found is None or found.study_uid != study_uid or found.series_uid != series_uid:
+            raise NoSuchResource("there is no such instance")
+        return found
+
+    async def answer(
+        self, exchange: Exchange, subject: Subject, location: Location, numbers: tuple[int, ...]
+    ) -> None:
+        """Answer .../frames/{list}."""
+        form = negotiate.for_frames(
+            exchange.header(b"accept"), tuple(exchange.asked("accept")),
+            location.transfer_syntax, single=len(numbers) == 1,
+        )
+        await self._access.viewed(
+            subject, location.study_uid, location.patient_key, transaction="WADO-RS.frames"
+        )
+        etag = b'"%s-%s-%s"' % (
+            location.key[:32].encode(), b".".join(b"%d" % n for n in numbers[:64]),
+            form.content_type.encode()[-12:],
+        )
+        headers = [
+            (b"etag", etag), (b"cache-control", _CACHE), (b"vary", b"accept"),
+        ]
+        if etag.decode() in (exchange.header(b"if-none-match") or ""):
+            await exchange.answer(304, headers)
+            return
+        frames = await self._frames(location, numbers, as_stored=form.as_stored)
+        if not form.multipart:
+            headers.append((b"content-type", form.content_type.encode()))
+            await exchange.answer(200, headers, frames[0])
+            return
+        writer = MultipartWriter(_BOUNDARY)
+        pieces: list[bytes] = []
+        for number, frame in zip(numbers, frames, strict=True):
+            url = f"{exchange.base}{self._archive.prefix}/studies/{location.study_uid}/series/"
+            url += f"{location.series_uid}/instances/{location.sop_uid}/frames/{number}"
+            pieces += (writer.head(form.content_type, url, len(frame)), frame)
+        headers.append((b"content-type", writer.content_type(form.media_type).encode()))
+        await exchange.answer(200, headers, b"".join([*pieces, writer.tail]))
+
+    async def _frames(
+        self, location: Location, numbers: tuple[int, ...], *, as_stored: bool
+    ) -> list[bytes]:
+        table = location.frames
+        if not table.count or not as_stored:
+            return await self._archive.run(self._slowly, location, numbers, as_stored)
+        size = sum(length for n in numbers for _, length in table.ranges(n))
+        if size > _READ_ON_LOOP:
+            return await self._archive.run(self._read, location, table, numbers)
+        return self._read(location, table, numbers)
+
+    def _read(
+        self, location: Location, table: FrameTable, numbers: tuple[int, ...]
+    ) -> list[bytes]:
+        path = self._archive.blobs.path(location.key)
+        if path is None:
+            blobs = self._archive.blobs
+
+            def read(offset: int, length: int) -> bytes:
+                return blobs.read(location.key, offset, length)
+
+            return [table.read(number, read) for number in numbers]
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise NoSuchResource("the octets of the instance are gone") from None
+        try:
+            return [
+                table.read(number, lambda at, length: os.pread(descriptor, length, at))
+                for number in numbers
+            ]
+        finally:
+            os.close(descriptor)
+
+    def _slowly(
+        self, location: Location, numbers: tuple[int, ...], as_stored: bool
+    ) -> list[bytes]:
+        """Give frames that must be decoded, or that lie in a deflated data set."""
+        header, frames = self.decoded(location, numbers)
+        if as_stored:
+            return frames
+        return [as_explicit_little(header, frame) for frame in frames]
+
+    def decoded(
+        self, location: Location, numbers: tuple[int, ...]
+    ) -> tuple[InstanceHeader, list[bytes]]:
+        """Return the header and the stored octets of frames (waits for the disk)."""
+        if location.frames.count:
+            header = self._archive.stored.header(location.key)
+            return header, self._read(location, location.frames, numbers)
+        header = read_header(self._archive.blobs.read(location.key))
+        if header.pixels is None or header.pixels.length is None:
+            raise NoPixelData("the instance has no frames")
+        octets = header.dataset.buffer
+        table = native_table(header, header.pixels.offset + header.pixels.length)
+        if max(numbers) > table.count:
+            raise NoSuchFrame("the instance has no such frame")
+        return header, [
+            table.read(n, lambda at, length: bytes(octets[at : at + length])) for n in numbers
+        ]

@@ -1,0 +1,171 @@
+"""WADO-RS rendered resources and thumbnails: pictures, and the documents inside instances.
+
+Implements PS3.18 10.4.1.1.3 (Rendered), 10.4.1.1.4 (Thumbnail), 8.3.5 (parameters). Called by
+`endpoint.py`; pixels are decoded in the renderers' pool, at most so many at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+from zlib import crc32
+
+from adapters.dicomweb import decode
+from adapters.dicomweb.access import Access
+from adapters.dicomweb.archive import Archive
+from adapters.dicomweb.frames import FrameResources
+from adapters.http.exchange import Exchange
+from adapters.http.media_types import MediaType, accepted
+from adapters.http.multipart import MultipartWriter
+from adapters.http.refusals import NotAcceptable
+from kernel.refusals import Unavailable
+from projections.storage_map.view import Location
+from registry.access.values import Subject
+from repository.instances import rendering
+from repository.instances.refusals import NoPixelData, NotRenderable
+from repository.instances.rendering import Rendering
+
+_CACHE: Final = b"private, max-age=86400, immutable"
+_ENCAPSULATED: Final = "1.2.840.10008.5.1.4.1.1.104."
+_DOCUMENTS: Final = {
+    _ENCAPSULATED + "1": "application/pdf",
+    _ENCAPSULATED + "2": "text/xml",
+    _ENCAPSULATED + "3": "model/stl",
+    _ENCAPSULATED + "4": "model/obj",
+    _ENCAPSULATED + "5": "model/mtl",
+}
+
+
+class RenderersBusy(Unavailable):
+    """More pictures are asked for than can be made now."""
+
+    code = "renderers_busy"
+
+
+class RenderedResources:
+    """Answers the rendered and thumbnail resources; one a process."""
+
+    def __init__(self, archive: Archive, access: Access, frames: FrameResources) -> None:
+        self._archive = archive
+        self._access = access
+        self._frames = frames
+        self._waiting = 0
+
+    async def one(
+        self, exchange: Exchange, subject: Subject, location: Location, number: int = 1,
+        *, thumbnail: bool = False,
+    ) -> None:
+        """Answer with one picture, or the document that the instance encapsulates."""
+        wanted = self._wanted(exchange, location, thumbnail=thumbnail)
+        await self._seen(subject, location, thumbnail=thumbnail)
+        etag = b'"%s-%d-%08x"' % (location.key[:32].encode(), number, crc32(repr(wanted).encode()))
+        headers = [
+            (b"content-type", wanted.media_type.encode()), (b"etag", etag),
+            (b"cache-control", _CACHE), (b"vary", b"accept"),
+        ]
+        if etag.decode() in (exchange.header(b"if-none-match") or ""):
+            await exchange.answer(304, headers[1:])
+            return
+        body = await self._picture(location, number, wanted)
+        await exchange.answer(200, headers, body)
+
+    async def many(
+        self, exchange: Exchange, subject: Subject, locations: Sequence[Location]
+    ) -> None:
+        """Answer with a picture of every instance of a series or study, as parts."""
+        accept = accepted(exchange.header(b"accept"), exchange.asked("accept"))
+        if not any(media.essence in {"multipart/related", "*/*"} for media in accept):
+            await self.one(exchange, subject, representative(locations))
+            return
+        shown = [one for one in locations if one.frames.count or one.sop_class in _DOCUMENTS]
+        shown = shown[: self._archive.limits.rendered_instances]
+        if not shown:
+            raise NoPixelData("nothing there can be shown as a picture")
+        await self._seen(subject, shown[0], thumbnail=False, count=len(shown))
+        writer = MultipartWriter()
+        base = exchange.base + self._archive.prefix
+        begun = False
+        for location in shown:
+            wanted = self._wanted(exchange, location, thumbnail=False)
+            try:
+                picture = await self._picture(location, 1, wanted)
+            except (NotRenderable, NoPixelData):
+                continue
+            if not begun:
+                await exchange.begin(200, [
+                    (b"content-type", writer.content_type(wanted.media_type).encode()),
+                    (b"cache-control", b"private, no-cache"),
+                ])
+                begun = True
+            url = (
+                f"{base}/studies/{location.study_uid}/series/{location.series_uid}"
+                f"/instances/{location.sop_uid}/rendered"
+            )
+            await exchange.piece(writer.head(wanted.media_type, url, len(picture)) + picture)
+        if not begun:
+            raise NotRenderable("nothing there can be shown as a picture")
+        await exchange.piece(writer.tail)
+        await exchange.end()
+
+    async def _seen(
+        self, subject: Subject, location: Location, *, thumbnail: bool, count: int = 1
+    ) -> None:
+        name = "WADO-RS.thumbnail" if thumbnail else "WADO-RS.rendered"
+        await self._access.viewed(
+            subject, location.study_uid, location.patient_key, transaction=name, count=count
+        )
+
+    def _wanted(self, exchange: Exchange, location: Location, *, thumbnail: bool) -> Rendering:
+        asked = decode.rendering(exchange.query)
+        document = _DOCUMENTS.get(location.sop_class)
+        media_type = _chosen(
+            accepted(exchange.header(b"accept"), exchange.asked("accept")),
+            (document,) if document and not thumbnail else tuple(rendering.FORMATS),
+        )
+        made = Rendering(
+            media_type=media_type, quality=asked.quality, window=asked.window,
+            viewport=asked.viewport, region=asked.region,
+        )
+        if thumbnail and made.viewport is None:
+            side = rendering.THUMBNAIL_SIDE
+            made = replace(made, viewport=(side, side), quality=min(made.quality, 80))
+        return made
+
+    async def _picture(self, location: Location, number: int, wanted: Rendering) -> bytes:
+        if location.sop_class in _DOCUMENTS and wanted.media_type not in rendering.FORMATS:
+            return await self._archive.run(self._document, location)
+        if self._waiting >= self._archive.limits.renderings:
+            raise RenderersBusy
+        self._waiting += 1
+        try:
+            header, frames = await self._archive.run(self._frames.decoded, location, (number,))
+            return await asyncio.get_running_loop().run_in_executor(
+                self._archive.renderers, rendering.render, header, frames[0], number, wanted
+            )
+        finally:
+            self._waiting -= 1
+
+    def _document(self, location: Location) -> bytes:
+        return rendering.document(self._archive.stored.header(location.key))[1]
+
+
+def representative(locations: Sequence[Location]) -> Location:
+    """Return the instance that stands for a series or study: one in the middle with pixels."""
+    shown = [one for one in locations if one.frames.count]
+    if not shown:
+        raise NoPixelData("nothing there can be shown as a picture")
+    return shown[len(shown) // 2]
+
+
+def _chosen(accept: Sequence[MediaType], offered: Sequence[str | None]) -> str:
+    for media in accept:
+        wanted = media
+        if media.essence == "multipart/related":
+            main, _, sub = (media.get("type") or "*/*").partition("/")
+            wanted = MediaType(main, sub)
+        for name in offered:
+            if name is not None and wanted.covers(name):
+                return name
+    raise NotAcceptable("no accepted media type can be rendered", offered=list(offered))

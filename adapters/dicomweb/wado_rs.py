@@ -1,0 +1,126 @@
+"""WADO-RS instances: the files of a study, series or instance, as they were stored.
+
+Implements PS3.18 10.4.1.1.1 (Study, Series, Instance Resources). Called by `endpoint.py`; files
+stream from the store, and are decoded only for a client that does not take what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from adapters.dicomweb import negotiate
+from adapters.dicomweb.access import Access
+from adapters.dicomweb.archive import Archive
+from adapters.dicomweb.metadata import NoSuchResource
+from adapters.http.exchange import Exchange
+from adapters.http.multipart import MultipartWriter
+from projections.storage_map.view import Location
+from registry.access.values import Subject
+from repository.instances.transcoding import to_explicit_little
+
+_CHUNK: Final = 1 << 20
+
+
+async def retrieve(
+    exchange: Exchange, archive: Archive, access: Access, subject: Subject,
+    locations: Sequence[Location], *, single: bool = False,
+) -> None:
+    """Answer with whole instances; `single` when the path names one."""
+    if not locations:
+        raise NoSuchResource("there is no such study or series")
+    accept = exchange.header(b"accept")
+    query = tuple(exchange.asked("accept"))
+    forms = [
+        negotiate.for_instances(accept, query, one.transfer_syntax, single=single)
+        for one in locations
+    ]
+    first = locations[0]
+    await access.allow(
+        subject, "retrieve", study_uid=first.study_uid, patient_key=first.patient_key,
+        transaction="WADO-RS",
+    )
+    await access.record(
+        subject, "retrieve", "WADO-RS", patient_keys=(first.patient_key,),
+        study_uids=(first.study_uid,), count=len(locations),
+    )
+    if all(form.as_stored for form in forms) and not forms[0].multipart:
+        await _send_file(exchange, archive, first, forms[0])
+        return
+    await _send_parts(exchange, archive, locations, forms)
+
+
+async def _send_file(
+    exchange: Exchange, archive: Archive, location: Location, form: negotiate.Representation
+) -> None:
+    headers = [
+        (b"content-type", form.content_type.encode()), (b"etag", f'"{location.key}"'.encode()),
+        (b"cache-control", b"private, max-age=86400, immutable"), (b"vary", b"accept"),
+        (b"content-length", b"%d" % location.size),
+    ]
+    chunks = archive.blobs.chunks(location.key, chunk_size=_CHUNK)
+    first = await archive.run(_next, chunks)
+    await exchange.begin(200, headers)
+    await exchange.piece(first)
+    await _pipe(exchange, archive, chunks, location.size - len(first))
+    await exchange.end()
+
+
+async def _send_parts(
+    exchange: Exchange, archive: Archive, locations: Sequence[Location],
+    forms: Sequence[negotiate.Representation],
+) -> None:
+    writer = MultipartWriter()
+    base = exchange.base + archive.prefix
+    heads = [
+        writer.head(
+            form.content_type,
+            f"{base}/studies/{one.study_uid}/series/{one.series_uid}/instances/{one.sop_uid}",
+        )
+        for one, form in zip(locations, forms, strict=True)
+    ]
+    headers = [
+        (b"content-type", writer.content_type(negotiate.DICOM).encode()),
+        (b"cache-control", b"private, no-cache"), (b"vary", b"accept"),
+    ]
+    as_stored = all(form.as_stored for form in forms)
+    if as_stored:
+        size = sum(map(len, heads)) + sum(one.size for one in locations) + len(writer.tail)
+        headers.append((b"content-length", b"%d" % size))
+    begun = False
+    for head, location, form in zip(heads, locations, forms, strict=True):
+        if form.as_stored:
+            chunks = archive.blobs.chunks(location.key, chunk_size=_CHUNK)
+            first = await archive.run(_next, chunks)
+        else:
+            chunks = iter(())
+            first = await archive.run(_transcoded, archive, location)
+        left = location.size - len(first) if form.as_stored else 0
+        if not begun:
+            # What cannot be read at all is told before the answer begins.
+            await exchange.begin(200, headers)
+            begun = True
+        await exchange.piece(head + first)
+        await _pipe(exchange, archive, chunks, left)
+    await exchange.piece(writer.tail)
+    await exchange.end()
+
+
+async def _pipe(
+    exchange: Exchange, archive: Archive, chunks: Iterator[bytes], left: int
+) -> None:
+    """Send the rest of a file; small files are complete with their first chunk."""
+    while left > 0:
+        chunk = await archive.run(_next, chunks)
+        if not chunk:
+            return
+        left -= len(chunk)
+        await exchange.piece(chunk)
+
+
+def _next(chunks: Iterator[bytes]) -> bytes:
+    return next(chunks, b"")
+
+
+def _transcoded(archive: Archive, location: Location) -> bytes:
+    return to_explicit_little(archive.blobs.read(location.key))

@@ -1,0 +1,78 @@
+"""A DICOMweb server on a real socket, and the clients that talk to it."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import uvicorn
+from dicomweb_client import DICOMwebClient
+from requests import Session
+
+from adapters.dicomweb.archive import Archive, Limits
+from adapters.dicomweb.endpoint import DicomWeb
+from projections.permissions.policy import clause
+from tests.support.imaging import imaging
+
+
+class Door:
+    """A running server with what stands behind it."""
+
+    def __init__(self, made, server, port):
+        self.imaging = made
+        self.server = server
+        self.base = f"http://127.0.0.1:{port}"
+        self.token = made.house.token("system")
+        self.http = self.client(self.token)
+        session = Session()
+        session.headers["Authorization"] = f"Bearer {self.token}"
+        self.dicomweb = DICOMwebClient(f"{self.base}/dicom-web", session=session)
+
+    def client(self, token=None):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=self.base + "/dicom-web", headers=headers, timeout=30)
+
+    def accesses(self):
+        """Every access event so far, oldest first."""
+        return [r.fact for r in self.imaging.house.access.read(0, 10_000)]
+
+
+@contextmanager
+def running(made, **limits):
+    threads, renderers = ThreadPoolExecutor(8), ThreadPoolExecutor(2)
+    archive = Archive(
+        blobs=made.blobs, stored=made.stored, index=made.index, searches=made.searches,
+        storage=made.storage, intake=made.intake, guard=made.house.guard, clause=clause,
+        threads=threads, renderers=renderers, limits=Limits(**limits),
+    )
+    config = uvicorn.Config(DicomWeb(archive), host="127.0.0.1", port=0, log_level="error",
+                            lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield server, server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        threads.shutdown()
+        renderers.shutdown()
+
+
+@pytest.fixture
+def door(tmp_path):
+    with imaging(tmp_path) as made, running(made) as (server, port):
+        yield Door(made, server, port)
+
+
+@pytest.fixture
+def small_door(tmp_path):
+    """A server with narrow limits."""
+    with imaging(tmp_path) as made, running(
+        made, request_octets=200_000, part_octets=50_000, parts=4, results=2, renderings=0,
+    ) as (server, port):
+        yield Door(made, server, port)
