@@ -5,9 +5,11 @@ Design C (server/wiring.py), D8 (dependencies as parameters). One `Installation`
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +20,8 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 import schemas
+from adapters.dicomweb.archive import Archive
+from adapters.dicomweb.endpoint import DicomWeb
 from adapters.dimse.endpoint import DimseServer
 from adapters.dimse.limits import Limits as DimseLimits
 from adapters.guard.directory import Directory
@@ -42,11 +46,13 @@ from projections.document_index.view import DocumentIndex
 from projections.patient_index import projection as patient_index
 from projections.patient_index.view import PatientIndex
 from projections.permissions import projection as permissions
+from projections.permissions.policy import clause
 from projections.permissions.view import PermissionsView
 from projections.runner import Runner
 from projections.storage_map import projection as storage_map
 from projections.storage_map.view import StorageMap
 from projections.study_index import projection as study_index
+from projections.study_index.search import Searches
 from projections.study_index.view import StudyIndex
 from registry.documents.code_sets import CodeSets
 from registry.documents.commands import Rules
@@ -57,14 +63,17 @@ from server.identity import Identity, identity_of
 from server.keys import Keys, open_keys
 from server.settings import BadSettings, Settings
 from workflows.administer_access import AccessAdministration
+from workflows.describe_manifest import ManifestPolicy
 from workflows.identify_patient import PatientPolicy
 from workflows.provide_and_register import ProvideAndRegister
+from workflows.publish_study import PublishStudy, StudyPublisher
 from workflows.receive_identity_feed import IdentityFeed
 from workflows.register_documents import RegisterDocuments
 from workflows.store_instances import InstanceIntake
 
 LEDGERS: Final = ("facts", "access")
 _SEAL_LOOK_SECONDS: Final = 5.0
+_WAITING_THREADS: Final = 24
 
 
 class Installation:
@@ -193,6 +202,11 @@ class Installation:
         return StudyIndex(self.views)
 
     @cached_property
+    def searches(self) -> Searches:
+        """Return what runs C-FIND and QIDO-RS searches."""
+        return Searches(self.views)
+
+    @cached_property
     def storage(self) -> StorageMap:
         """Return the storage map."""
         return StorageMap(self.views)
@@ -254,12 +268,15 @@ class Installation:
     @cached_property
     def register(self) -> RegisterDocuments:
         """Return ITI-42's workflow."""
+        return RegisterDocuments(self.facts, self.keys.patient_keys, rules=self._rules)
+
+    @cached_property
+    def _rules(self) -> Rules:
         domain = self.settings.domain
-        rules = Rules(
+        return Rules(
             code_sets=_code_sets(domain.codes).without(domain.unchecked_codes),
             patient_feed_required=domain.patient_feed_required,
         )
-        return RegisterDocuments(self.facts, self.keys.patient_keys, rules=rules)
 
     @cached_property
     def provide(self) -> ProvideAndRegister:
@@ -270,7 +287,27 @@ class Installation:
 
     def background_work(self) -> Sequence[tuple[str, Callable[[threading.Event], None]]]:
         """Return what runs beside the projector, each until its event is set."""
-        return (("seal", self._seal),)
+        work = [("seal", self._seal)]
+        if self.settings.study.publish:
+            publisher = StudyPublisher(
+                self.studies, self._publish(), quiet_seconds=self.settings.study.quiet_seconds
+            )
+            work.append(("publish", publisher.run))
+        return work
+
+    def _publish(self) -> PublishStudy:
+        identity = self.identity
+        return PublishStudy(
+            self.facts, self.blobs, self.studies, self.register,
+            patients=PatientPolicy(identity.assigning_authority),
+            policy=ManifestPolicy(
+                repository_oid=identity.repository_oid,
+                source_oid=identity.source_oid,
+                accession_authority=identity.assigning_authority,
+                retrieve_ae_title=self.settings.dimse.ae_title,
+                code_sets=self._rules.code_sets,
+            ),
+        )
 
     def _seal(self, stopping: threading.Event) -> None:
         told = self.settings.ledger
@@ -294,7 +331,7 @@ class Installation:
             ae_title=told.ae_title,
             listener=listener,
             intake=self.intake,
-            study_index=self.studies,
+            study_index=self.searches,
             storage_map=self.storage,
             blobs=self.blobs,
             guard=self.guard,
@@ -317,7 +354,7 @@ class Installation:
         return build_app(
             Doors(
                 routers=(self._portal(), self._xds()),
-                mounts=(),
+                mounts=(("/dicom-web", self._dicomweb()),),
                 health=self.health,
                 spa=spa_folder(),
                 allowed_origins=self.settings.http.allowed_origins,
@@ -329,6 +366,18 @@ class Installation:
         from server.tls import PeerCertificateProtocol  # noqa: PLC0415 - only web processes
 
         return PeerCertificateProtocol
+
+    def _dicomweb(self) -> ASGIApp:
+        threads = ThreadPoolExecutor(_WAITING_THREADS, "dicomweb")
+        renderers = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "render")
+        self._closing += [threads.shutdown, renderers.shutdown]
+        return DicomWeb(
+            Archive(
+                blobs=self.blobs, stored=StoredInstances(self.blobs), index=self.studies,
+                searches=self.searches, storage=self.storage, intake=self.intake,
+                guard=self.guard, clause=clause, threads=threads, renderers=renderers,
+            )
+        )
 
     def _portal(self) -> APIRouter:
         return build_portal(

@@ -21,8 +21,8 @@ from server.settings import Settings
 @click.pass_context
 def command(context: click.Context, /, *, load: bool, **doors: str | None) -> None:
     """Run a demo: sample studies and documents, accounts on paper, doors open to this machine."""
-    from server.demo.installation import demo_settings, make_demo  # noqa: PLC0415 - fast --help
-    from server.processes import ROLES, Supervisor  # noqa: PLC0415
+    from server.demo.installation import demo_settings, make_demo
+    from server.processes import ROLES, Supervisor
 
     root = context.find_root().obj or {}
     if doors.get("data") is None and root.get("data") is None:
@@ -46,11 +46,11 @@ def command(context: click.Context, /, *, load: bool, **doors: str | None) -> No
 
 
 def _load(settings: Settings, told: dict[str, Any]) -> None:
-    from server.demo.installation import already_loaded, note_loaded  # noqa: PLC0415
+    from server.demo.installation import already_loaded, note_loaded
 
     if not already_loaded(settings):
-        from server.demo.load import DemoTarget, load  # noqa: PLC0415 - numpy, pydicom: later
-        from server.demo.refusals import DoorRefused  # noqa: PLC0415
+        from server.demo.load import DemoTarget, load
+        from server.demo.refusals import DoorRefused
 
         target = DemoTarget(
             http=f"{settings.http.host}:{settings.http.port}",

@@ -19,7 +19,7 @@ from server.cli.main import settings_of
 @click.pass_context
 def command(context: click.Context, data: str | None, *, as_json: bool) -> None:
     """Look at settings, ledgers, views and storage; exit code 1 if something is wrong."""
-    from server.diagnosis import diagnose  # noqa: PLC0415 - keeps --help fast
+    from server.diagnosis import diagnose
 
     report = diagnose(settings_of(context, data=data))
     if as_json:

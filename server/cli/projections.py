@@ -36,8 +36,8 @@ def command() -> None:
 @click.pass_context
 def list_views(context: click.Context, *, as_json: bool) -> None:
     """Show every view: state, position, how many events it is behind."""
-    from projections.catalogue import VIEWS  # noqa: PLC0415 - keeps --help fast
-    from server.wiring import Installation  # noqa: PLC0415
+    from projections.catalogue import VIEWS
+    from server.wiring import Installation
 
     with Installation(settings_of(context)) as installation:
         rows = [
@@ -65,8 +65,8 @@ def list_views(context: click.Context, *, as_json: bool) -> None:
 @click.pass_context
 def rebuild(context: click.Context, view: str, *, wait: bool) -> None:
     """Build VIEW again from the first event, beside the live one, and switch when complete."""
-    from server.progress import bar  # noqa: PLC0415 - keeps --help fast
-    from server.wiring import Installation  # noqa: PLC0415
+    from server.progress import bar
+    from server.wiring import Installation
 
     with Installation(settings_of(context)) as installation:
         runner = installation.runner
@@ -97,7 +97,7 @@ def rebuild(context: click.Context, view: str, *, wait: bool) -> None:
 @click.pass_context
 def resume(context: click.Context, view: str) -> None:
     """Let a stopped VIEW try the event it stopped on again."""
-    from server.wiring import Installation  # noqa: PLC0415 - keeps --help fast
+    from server.wiring import Installation
 
     with Installation(settings_of(context)) as installation:
         if view not in installation.views.specs:

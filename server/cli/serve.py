@@ -54,8 +54,8 @@ def command(
     **doors: str | None,
 ) -> None:
     """Serve an installation: nothing is allowed that was not granted."""
-    from server.processes import ROLES, Supervisor  # noqa: PLC0415 - keeps --help fast
-    from server.first_start import prepare  # noqa: PLC0415
+    from server.processes import ROLES, Supervisor
+    from server.first_start import prepare
 
     settings = door_settings(context, doors, profile=profile)
     wanted = ROLES if not roles or "all" in roles else roles
