@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from eventsourcing.persistence import Notification, Subscription
 
-from kernel.ledger.ports import LedgerUnavailable
+from kernel.refusals import Unavailable
 
 if TYPE_CHECKING:
     from kernel.ledger.recorder import LedgerRecorder
@@ -54,7 +54,7 @@ class Tail(Generic[T]):
     """Yields batches of what `fetch` returns after a position, for ever, until stopped.
 
     `fetch(after)` returns the items and the position up to which they are complete. A ledger
-    that is unavailable is waited for; any other error ends the iteration with that error.
+    or key ring that is unavailable is waited for; any other error ends the iteration.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Tail(Generic[T]):
             seen = self._pulse.beats
             try:
                 items, reached = self._fetch(self._after)
-            except LedgerUnavailable:
+            except Unavailable:
                 self._stopped.wait(_RETRY_SECONDS)
                 continue
             moved = reached > self._after

@@ -41,6 +41,8 @@ _SELECT: Final = """
 SELECT position, stream, version, topic, at, envelope, body, sealed_for, sealed, hash FROM {event}
 """
 _NO_END: Final = 2**63 - 1
+_MAX_READERS: Final = 6
+"""Of each ledger and process; a server has 100 connections unless told otherwise."""
 _LISTEN_SECONDS: Final = 1.0
 _SESSION: Final = """
 SET statement_timeout = '60s'; SET lock_timeout = '30s';
@@ -86,7 +88,7 @@ class PostgresRecorder(LedgerRecorder):
         self._channel = f"{schema}.{name}"
         self._write_lock = threading.Lock()
         self._writer: Connection | None = None
-        self._readers = Readers(self._connect, _lost)
+        self._readers = Readers(self._connect, _MAX_READERS, _lost)
         self._listener: threading.Thread | None = None
         self._closed = threading.Event()
         self._call_append = self._sql(postgres_tables.CALL)

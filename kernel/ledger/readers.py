@@ -12,8 +12,6 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Generic, Protocol, TypeVar
 
-MAX_READERS = 16
-
 
 class Closable(Protocol):
     """What is lent."""
@@ -30,12 +28,12 @@ class Readers(Generic[C]):
     """Lends connections; one that saw an error, or that `lost` says is gone, is not lent again."""
 
     def __init__(
-        self, connect: Callable[[], C], lost: Callable[[C], bool] = lambda _: False
+        self, connect: Callable[[], C], most: int, lost: Callable[[C], bool] = lambda _: False
     ) -> None:
         self._connect = connect
         self._lost = lost
         self._idle: queue.LifoQueue[C] = queue.LifoQueue()
-        self._slots = threading.BoundedSemaphore(MAX_READERS)
+        self._slots = threading.BoundedSemaphore(most)
 
     @contextlib.contextmanager
     def lend(self) -> Generator[C]:

@@ -68,6 +68,7 @@ SELECT position FROM event e WHERE version > 1
   AND NOT EXISTS (SELECT 1 FROM event b WHERE b.stream = e.stream AND b.version = e.version - 1)
   ORDER BY position LIMIT 1"""
 _BOUNDS: Final = "SELECT coalesce(min(position), 1), coalesce(max(position), 0) FROM claim"
+_MAX_READERS: Final = 16
 _LOCK_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = (0.001, 0.008)
 _NO_END: Final = 2**63 - 1
@@ -82,7 +83,7 @@ class SqliteRecorder(LedgerRecorder):
         self._clock = clock
         self._write_lock = threading.Lock()
         self._writer: sqlite3.Connection | None = None
-        self._readers = Readers(self._connect_reader)
+        self._readers = Readers(self._connect_reader, _MAX_READERS)
         self._watcher: threading.Thread | None = None
         self._closed = threading.Event()
         with self._write_lock, _translated():

@@ -14,6 +14,8 @@ import pytest
 from kernel.events import Recorded
 from kernel.ledger.follow import Tail
 from kernel.ledger.ledger import EventLedger
+from kernel.ledger.ports import LedgerUnavailable
+from kernel.refusals import Unavailable
 from tests.kernel.ledger.samples import Counted, Engine, counted
 
 
@@ -88,6 +90,18 @@ def test_a_follower_tells_an_event_it_cannot_read(engine: Engine, ledger: EventL
     engine.sql('UPDATE {event} SET body = \'{{"number":"x"}}\'')
     with pytest.raises(ValueError, match="event 1"):
         next(iter(ledger.follow(0)))
+
+
+def test_a_follower_bears_that_keys_or_database_are_away_for_a_while(ledger: EventLedger) -> None:
+    answers = iter([Unavailable(), LedgerUnavailable(), ([7], 1)])
+
+    def fetch(after: int) -> tuple[list[int], int]:
+        answer = next(answers)
+        if isinstance(answer, Unavailable):
+            raise answer
+        return answer
+
+    assert next(iter(Tail(fetch, ledger.recorder.pulse, 0))) == [7]
 
 
 def test_waiting_for_the_head(engine: Engine, ledger: EventLedger) -> None:
