@@ -1,6 +1,6 @@
 """uvicorn's HTTP protocol with one thing more: the TLS client certificate in the ASGI scope.
 
-Neither uvicorn nor other ASGI servers tell the application who the TLS peer is (decision 0006).
+Design A6 (ITI TF-2 3.19): no ASGI server tells the application the TLS peer (decision 0006).
 Used by `server.roles` as the `http=` class; read by `adapters/guard` as `pianku.tls`.
 """
 

@@ -25,7 +25,7 @@ from adapters.guard.sessions import Session, SessionStore
 from kernel.context import Envelope, current
 from kernel.ledger.ports import Ledger
 from kernel.refusals import Forbidden, Refusal, Unauthenticated, Unavailable
-from kernel.times import Clock, dtm, now, pad_dtm
+from kernel.times import Clock, dtm, from_micros, now, pad_dtm
 from projections.permissions.view import AccountRow, Snapshot
 from registry.access.decision import decide
 from registry.access.refusals import CsrfMissing, PasswordMustChange, SignedOut
@@ -54,6 +54,8 @@ class SignedIn:
     session: Session
     account: AccountRow
     subject: Subject
+    must_change: bool
+    """The password was set by somebody else or is too old: first it must be changed."""
 
 
 class Guard:
@@ -91,7 +93,7 @@ class Guard:
         if seen.session:
             signed_in = self._signed_in(seen)
             if signed_in is not None:
-                if signed_in.account.must_change:
+                if signed_in.must_change:
                     raise PasswordMustChange
                 return signed_in.subject
         if seen.fingerprint:
@@ -238,6 +240,12 @@ class Guard:
 
     # -- inside ------------------------------------------------------------------------------
 
+    def with_account(self, session: Session, account: AccountRow, address: str) -> SignedIn:
+        """Return a session with the account behind it."""
+        age = self._clock() - from_micros(account.password_at)
+        must_change = account.must_change or age > self.sessions.limits.password_age
+        return SignedIn(session, account, self.account_subject(account, address), must_change)
+
     def account_subject(self, account: AccountRow, address: str) -> Subject:
         """Return the Subject of a person's account."""
         roles = frozenset(account.roles)
@@ -254,7 +262,7 @@ class Guard:
             return None
         if seen.changes_state and not _same(seen.csrf, session.csrf):
             raise CsrfMissing
-        return SignedIn(session, account, self.account_subject(account, seen.address))
+        return self.with_account(session, account, seen.address)
 
     def _token_subject(self, seen: Offered) -> Subject:
         digest = hashlib.sha256((seen.bearer or "").encode()).hexdigest()

@@ -51,6 +51,8 @@ class SessionLimits:
     absolute: timedelta = timedelta(hours=12)
     lockout_failures: int = 5
     lockout: timedelta = timedelta(minutes=30)
+    password_age: timedelta = timedelta(days=90)
+    """An older password must be changed before anything else (P-1)."""
 
 
 @dataclass(frozen=True, slots=True)

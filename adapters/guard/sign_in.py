@@ -57,7 +57,7 @@ class SignIn:
         account = self.guard.directory.refresh().accounts[login]
         address = signed_in.subject.address
         session = self.guard.sessions.open(login, credential(account), address)
-        return SignedIn(session, account, signed_in.subject)
+        return self.guard.with_account(session, account, address)
 
     def _attempt(self, login: str, password: str, address: str, replaces: str) -> SignedIn:
         sessions = self.guard.sessions
@@ -80,7 +80,8 @@ class SignIn:
         self._record(subject, "success", "must_change" if account.must_change else "")
         if replaces:
             sessions.destroy(replaces)
-        return SignedIn(sessions.open(login, credential(account), address), account, subject)
+        session = sessions.open(login, credential(account), address)
+        return self.guard.with_account(session, account, address)
 
     def _record(self, subject: Subject, outcome: str, detail: str) -> None:
         self.guard.record(subject, "login", outcome, "portal.session", detail=detail)

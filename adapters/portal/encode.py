@@ -222,7 +222,7 @@ def session(signed_in: SignedIn) -> Session:
         roles=sorted(account.roles),
         csrf=signed_in.session.csrf,
         expires_at=signed_in.session.expires_at.astimezone(UTC).replace(microsecond=0),
-        must_change_password=account.must_change,
+        must_change_password=signed_in.must_change,
     )
 
 

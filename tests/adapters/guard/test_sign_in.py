@@ -204,6 +204,17 @@ def test_a_password_that_must_change_opens_nothing(place: Installation) -> None:
     assert place.guard.signed_in(request(cookie(session.secret))).account.must_change
 
 
+def test_a_password_of_ninety_days_must_change(place: Installation) -> None:
+    place.account("lin", "clinician")
+    place.clock.forward(days=89)
+    assert not place.sign_in.sign_in("lin", PASSWORD, "a").must_change
+    place.clock.forward(days=2)
+    signed = place.sign_in.sign_in("lin", PASSWORD, "a")
+    assert signed.must_change
+    with pytest.raises(PasswordMustChange):
+        place.guard.http_subject(request(cookie(signed.session.secret)))
+
+
 def test_an_endless_password_costs_no_more(place: Installation) -> None:
     place.account("lin", "clinician")
     with pytest.raises(BadCredentials):
