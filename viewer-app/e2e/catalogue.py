@@ -179,8 +179,8 @@ class Catalogue:
 
     def _folder(self, folder: Path) -> None:
         for file in sorted(folder.rglob("*.dcm")):
-            ds = dcmread(file)
-            if "StudyInstanceUID" not in ds or not ds.StudyInstanceUID:
+            ds = dcmread(file, force=True)
+            if not ds.get("StudyInstanceUID") or "TransferSyntaxUID" not in ds.file_meta:
                 continue
             uid = str(ds.StudyInstanceUID)
             if uid not in self.data:

@@ -22,6 +22,7 @@ import numpy as np
 from catalogue import Catalogue
 from PIL import Image
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 
 DIST = Path(__file__).resolve().parent.parent / "dist"
 CSP = (
@@ -44,7 +45,11 @@ def frame_array(ds, frame: int) -> np.ndarray:
 
 
 def frame_bytes(ds, frame: int) -> tuple[str, bytes]:
-    """One frame uncompressed, with its transfer syntax."""
+    """One frame as stored, with its transfer syntax."""
+    syntax = ds.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated:
+        count = int(ds.get("NumberOfFrames") or 1)
+        return str(syntax), get_frame(ds.PixelData, frame - 1, number_of_frames=count)
     return "1.2.840.10008.1.2.1", np.ascontiguousarray(frame_array(ds, frame)).tobytes()
 
 

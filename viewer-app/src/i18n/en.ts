@@ -80,12 +80,12 @@ export const en: Messages = {
     column: {
       name: 'Name', sex: 'Sex', age: 'Age', patient_id: 'Reg. no.', time: 'Exam time',
       type: 'Type', body: 'Body part', description: 'Examination', accession: 'Accession no.',
-      status: 'Status', images: 'Series / images',
+      status: 'Status', images: 'Ser. / img.',
     },
     resize: 'Resize column “{{column}}”: drag, or use the left and right arrow keys',
     open: 'Open the examination of {{name}}',
     filter: {
-      label: 'Search', date: 'Exam date', name: 'Name / pinyin', patient_id: 'Reg. no.',
+      label: 'Search', date: 'Exam date', name: 'Name/pinyin', patient_id: 'Reg. no.',
       accession: 'Accession no.', modality: 'Type', reset: 'Clear', any_modality: 'All types',
       from: 'From', to: 'To',
     },
@@ -120,7 +120,7 @@ export const en: Messages = {
     series_label: 'Series {{number}}', images: '{{count}} images', frames: '{{count}} frames',
     unnamed: 'Unnamed series', not_viewable: 'This series cannot be shown yet',
     document: 'Document', drag_hint: 'Click to show, or drag onto any pane', current: 'Current',
-    deprecated: 'Superseded', all: 'All', studies: 'Exams', documents: 'Documents',
+    deprecated: 'Superseded', all: 'All', studies: 'Exams', documents: 'Docs',
     filter: 'Filter timeline', empty: 'No other exams or documents', undated: 'Undated',
     no_series: 'No series has arrived yet', series_count: '{{count}} series',
     thumbnail: 'Preview of {{name}}',

@@ -26,6 +26,10 @@ interface Props {
   readonly onUnauthorized: () => void;
   readonly onToggleNavigator: () => void;
   readonly toolbarStart?: ReactNode;
+  /** Handle and document that share the stage with the images. */
+  readonly beside?: ReactNode;
+  /** Whether what stands beside takes the whole stage; the images stay loaded behind it. */
+  readonly besideOnly?: boolean;
 }
 
 function clear(): void {
@@ -36,6 +40,7 @@ function clear(): void {
 /** Toolbar and panes: where images are read. */
 export function ImageViewer(props: Props) {
   const { patient, series, wanted, onWant, onUnauthorized, onToggleNavigator, toolbarStart } = props;
+  const { beside, besideOnly = false } = props;
   const { t } = useTranslation();
   const { info, failed } = useEngine(onUnauthorized);
   const layout = useViewerStore((state) => state.layout);
@@ -79,30 +84,38 @@ export function ImageViewer(props: Props) {
   useHotkeys(act);
 
   return (
-    <div className={styles['viewer']} role="region" aria-label={t('viewer.label')}>
+    <div
+      className={styles['viewer']}
+      data-beside={beside ? (besideOnly ? 'only' : 'split') : 'none'}
+      role="region"
+      aria-label={t('viewer.label')}
+    >
       <Toolbar act={act} onClear={clear} start={toolbarStart} />
       {info && !info.webgl ? (
         <p className={styles['notice']} role="status">
           <WarningOutlined aria-hidden /> {t('viewer.cpu')}
         </p>
       ) : null}
-      {failed ? (
-        <StateMessage icon={<WarningOutlined />} role="alert" title={t('viewer.failed_title')}>
-          {t('viewer.engine_failed')}
-        </StateMessage>
-      ) : (
-        <div className={styles['grid']} data-layout={layout}>
-          {Array.from({ length: layout }, (_, pane) => (
-            <Pane
-              key={pane}
-              pane={pane}
-              patient={patient}
-              engineReady={info !== null}
-              onDropSeries={drop}
-            />
-          ))}
-        </div>
-      )}
+      <div className={styles['stage']}>
+        {failed ? (
+          <StateMessage icon={<WarningOutlined />} role="alert" title={t('viewer.failed_title')}>
+            {t('viewer.engine_failed')}
+          </StateMessage>
+        ) : (
+          <div className={styles['grid']} data-layout={layout}>
+            {Array.from({ length: layout }, (_, pane) => (
+              <Pane
+                key={pane}
+                pane={pane}
+                patient={patient}
+                engineReady={info !== null}
+                onDropSeries={drop}
+              />
+            ))}
+          </div>
+        )}
+        {beside}
+      </div>
       <HotkeyDialog open={help} onClose={() => setHelp(false)} />
     </div>
   );

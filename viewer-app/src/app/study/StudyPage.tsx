@@ -60,46 +60,52 @@ export function StudyPage() {
   function centre(detail: StudyDetail) {
     const { study: row } = detail;
     const age = ageOn(row.patient_age, row.patient_birth_date, row.study_datetime);
-    const images = page.images.length > 0 && (
-      <ImageViewer
-        patient={{
-          name: personName(row),
-          id: row.patient_id,
-          detail: `${saySex(t, row.patient_sex)} ${sayAge(t, age)}`,
-          date: sayDateTime(row.study_datetime),
-        }}
-        series={page.images}
-        wanted={page.wanted}
-        onWant={page.wantSeries}
-        onUnauthorized={reportUnauthorized}
-        onToggleNavigator={toggleNavigator}
-        toolbarStart={navigatorButton}
-      />
-    );
     const { previousReport, nextReport } = page;
-    return (
-      <div className={styles['centre']} data-mode={mode} style={{ '--share': share } as React.CSSProperties}>
-        {images ? (
-          <div className={styles['images']}>
-            <Suspense fallback={<Spinner label={t('viewer.loading')} shown />}>{images}</Suspense>
-          </div>
-        ) : report ? null : (
+    const document = report && mode !== 'image' && (
+      <div className={styles['document']}>
+        <Report
+          item={report}
+          onClose={page.images.length ? page.closeReport : undefined}
+          onPrevious={previousReport && (() => page.openReport(previousReport.key))}
+          onNext={nextReport && (() => page.openReport(nextReport.key))}
+        />
+      </div>
+    );
+    if (page.images.length === 0) {
+      return (
+        document || (
           <StateMessage icon={<PictureOutlined />} title={t('study.no_images_title')}>
             {t('study.no_images')}
           </StateMessage>
-        )}
-        {images && mode === 'split' ? <SplitHandle share={share} onShare={setShare} /> : null}
-        {report && mode !== 'image' ? (
-          <div className={styles['document']}>
-            <Report
-              item={report}
-              onClose={images ? page.closeReport : undefined}
-              onPrevious={previousReport && (() => page.openReport(previousReport.key))}
-              onNext={nextReport && (() => page.openReport(nextReport.key))}
-            />
-          </div>
-        ) : null}
-      </div>
+        )
+      );
+    }
+    return (
+      <Suspense fallback={<Spinner label={t('viewer.loading')} shown />}>
+        <ImageViewer
+          patient={{
+            name: personName(row),
+            id: row.patient_id,
+            detail: `${saySex(t, row.patient_sex)} ${sayAge(t, age)}`,
+            date: sayDateTime(row.study_datetime),
+          }}
+          series={page.images}
+          wanted={page.wanted}
+          onWant={page.wantSeries}
+          onUnauthorized={reportUnauthorized}
+          onToggleNavigator={toggleNavigator}
+          toolbarStart={navigatorButton}
+          beside={
+            document ? (
+              <>
+                <SplitHandle share={share} onShare={setShare} />
+                {document}
+              </>
+            ) : null
+          }
+          besideOnly={mode === 'document'}
+        />
+      </Suspense>
     );
   }
 
@@ -107,6 +113,7 @@ export function StudyPage() {
     <ConfigProvider theme={darkTheme}>
       <div className={styles['page']} data-theme="dark">
         <header className={styles['bar']}>
+          <h1 className="visually-hidden">{t('study.header')}</h1>
           <IconButton label={t('study.back')} icon={<ArrowLeftOutlined />} onClick={page.home} />
           {study.data ? <StudyHeader study={study.data.study} /> : <span className={styles['fill']} />}
           {modeSwitch}
@@ -124,7 +131,9 @@ export function StudyPage() {
                 onOpenDocument={page.openReport}
               />
             ) : null}
-            {centre(study.data)}
+            <div className={styles['centre']} style={{ '--share': share } as React.CSSProperties}>
+              {centre(study.data)}
+            </div>
           </main>
         ) : (
           <main className={styles['empty']}>

@@ -9,8 +9,8 @@ import styles from './Worklist.module.css';
 
 /** Widths the list opens with. */
 export const DEFAULT_WIDTHS = {
-  name: 132, sex: 76, age: 66, patient_id: 106, time: 148, type: 106, body: 86,
-  description: 176, accession: 122, status: 104, images: 104,
+  name: 132, sex: 76, age: 66, patient_id: 106, time: 148, type: 106, body: 96,
+  description: 168, accession: 122, status: 104, images: 104,
 };
 
 type ColumnKey = keyof typeof DEFAULT_WIDTHS;

@@ -41,6 +41,7 @@ const START: ViewState = {
 };
 
 const ENGINE = 'pianku';
+const PATIENCE_MS = 20_000;
 let engine: RenderingEngine | null = null;
 let counter = 0;
 
@@ -107,8 +108,14 @@ export class StackView {
       isCine: stack.isCine,
       framesPerSecond: Math.min(60, Math.max(1, framesPerSecond)),
     });
+    // Some decoding errors never come back from the loader. After a while the pane says so;
+    // should the picture arrive yet, drawing it takes the word back.
+    const patience = setTimeout(() => {
+      if (this.stack === stack && this.state.phase === 'loading') this.update({ phase: 'failed' });
+    }, PATIENCE_MS);
     try {
       await this.viewport().setStack([...stack.imageIds], index);
+      clearTimeout(patience);
       if (this.destroyed || this.stack !== stack) return;
       this.viewport().render();
     } catch {

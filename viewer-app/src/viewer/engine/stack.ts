@@ -2,6 +2,7 @@ import { wadors } from '@cornerstonejs/dicom-image-loader';
 import type { DicomJson } from '@/api';
 import { framePath } from '@/api';
 import { frameCount, isOriented, number, sortInstances, text } from './order';
+import { withPalette } from './palette';
 
 /** A series made ready for display: its frames in reading order. */
 export interface ImageStack {
@@ -27,7 +28,8 @@ export function buildStack(
 ): ImageStack {
   const imageIds: string[] = [];
   let initialIndex = 0;
-  const instances = sortInstances(metadata.filter((item) => number(item, '00280010') > 0));
+  const images = metadata.filter((item) => number(item, '00280010') > 0).map(withPalette);
+  const instances = sortInstances(images);
   for (const instance of instances) {
     const sopUid = text(instance, '00080018');
     if (sopUid === representativeSopUid) initialIndex = imageIds.length;
