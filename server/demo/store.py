@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from kernel.identifiers import stable_uid
 from server.demo.doors import DemoTarget, StillOpening, patiently
 from server.demo.refusals import DoorRefused
 
+_BREATH_SECONDS: Final = 0.0005
 _CALLING_AE: Final = "PIANKU_DEMO"
 _WARNINGS: Final = range(0xB000, 0xC000)
 _TRANSIENT_REJECTION: Final = 2
@@ -27,25 +29,34 @@ _FAILURE_REASON: Final = "00081197"
 
 
 def c_store(target: DemoTarget, instances: Sequence[Dataset], done: Callable[[], None]) -> None:
-    """Send the instances of a study on one association; raises DoorRefused."""
+    """Send the instances of a study on one association; raises DoorRefused.
+
+    When the association is lost the rest is sent on another one, once.
+    """
     host, port, title = target.dimse
     door = f"C-STORE to {title} at {host}:{port}"
-    association = patiently(
-        lambda: _associate(target, instances), door=door, seconds=target.patience_seconds
-    )
-    try:
-        for ds in instances:
-            _send(association, ds, door)
-            done()
-    finally:
-        association.release()
+    left = list(instances)
+    for last in (False, True):
+        association = patiently(
+            lambda: _associate(target, instances), door=door, seconds=target.patience_seconds
+        )
+        try:
+            while left and _send(association, left[0], door):
+                left.pop(0)
+                done()
+        finally:
+            association.release()
+        if not left:
+            return
+        if last:
+            raise DoorRefused(door, "an abort", f"instance {left[0].SOPInstanceUID}")
 
 
 def _associate(target: DemoTarget, instances: Sequence[Dataset]) -> Association:
     host, port, title = target.dimse
     entity = AE(ae_title=_CALLING_AE)
     entity.maximum_pdu_size = 0
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 60
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 30
     wanted = dict.fromkeys(
         (str(ds.SOPClassUID), str(ds.file_meta.TransferSyntaxUID)) for ds in instances
     )
@@ -63,17 +74,34 @@ def _associate(target: DemoTarget, instances: Sequence[Dataset]) -> Association:
     raise StillOpening("nothing")
 
 
-def _send(association: Association, ds: Dataset, door: str) -> None:
+def _send(association: Association, ds: Dataset, door: str) -> bool:
+    """Send one instance; False when the association was lost."""
     named = f"{ds.Modality} instance {ds.SOPInstanceUID}"
+    if not association.is_established:
+        return False
+    _still(association)
     try:
         status = association.send_c_store(ds)
     except (RuntimeError, ValueError) as problem:
         raise DoorRefused(door, "no presentation context", f"{named}: {problem}") from problem
     if "Status" not in status:
-        raise DoorRefused(door, "an abort", named)
+        return False
     if status.Status and status.Status not in _WARNINGS:
         comment = str(status.get("ErrorComment", ""))
         raise DoorRefused(door, f"status 0x{status.Status:04X}", f"{named} {comment}".strip())
+    return True
+
+
+def _still(association: Association) -> None:
+    """Wait until the association's own thread really waits.
+
+    pynetdicom 3.0 calls it paused a moment too early; on a busy machine that thread then
+    takes the C-STORE response off the queue and the sender waits in vain.
+    """
+    checkpoint: Any = association._reactor_checkpoint  # noqa: SLF001 - there is no public way
+    checkpoint.clear()
+    while association.is_alive() and not checkpoint._cond._waiters:  # noqa: SLF001
+        time.sleep(_BREATH_SECONDS)
 
 
 def stow(target: DemoTarget, instances: Sequence[Dataset]) -> None:
