@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.message import Message as HeaderParser
 from typing import Final
 from urllib.parse import unquote
 from uuid import uuid4
@@ -25,6 +25,11 @@ from adapters.soap.multipart import Limits, MultipartReader, Sink
 from adapters.soap.names import SOAP_TYPE, XOP, XOP_TYPE
 from repository.tiers.ports import BlobStore, Incoming
 
+_PARAMETER: Final = re.compile(
+    r'\s*([!#$%&\'*+.^_`|~\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))\s*(?:;|$)'
+)
+_MAX_CONTENT_TYPE: Final = 4096
+_ESCAPED: Final = re.compile(r"\\(.)")
 _HOP_BYTES: Final = 256 << 10
 _ENCODINGS: Final = frozenset({"", "binary", "8bit", "7bit"})
 _INCLUDE: Final = f"{{{XOP}}}Include"
@@ -39,13 +44,22 @@ class ContentType:
 
     @classmethod
     def parse(cls, text: str) -> ContentType:
-        """Parse a Content-Type value (RFC 9110, 8.3)."""
-        parser = HeaderParser()
-        parser["content-type"] = text
-        parameters = {
-            str(name).lower(): str(value) for name, value in (parser.get_params() or [])[1:]
-        }
-        return cls(parser.get_content_type() if text else "", parameters)
+        """Parse a Content-Type value (RFC 9110, 8.3); of equal parameters the first counts."""
+        if len(text) > _MAX_CONTENT_TYPE:
+            raise SoapFault("the content type is too long")
+        media_type, _, rest = text.partition(";")
+        parameters: dict[str, str] = {}
+        at = 0
+        while at < len(rest):
+            found = _PARAMETER.match(rest, at)
+            if found is None:
+                at = (rest.find(";", at) + 1) or len(rest)
+                continue
+            name, quoted, token = found.groups()
+            value = token if quoted is None else _ESCAPED.sub(r"\1", quoted)
+            parameters.setdefault(name.lower(), value)
+            at = found.end()
+        return cls(media_type.strip().lower(), parameters)
 
 
 class Exchange:
