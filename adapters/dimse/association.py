@@ -45,7 +45,7 @@ _MAX_ASSOCIATE: Final = 1 << 17
 _LOOK_UP_SECONDS: Final = 0.5
 _CANCEL: Final = 0x0FFF
 
-Service = Callable[["Association", Context, Command], None]
+Scp = Callable[["Association", Context, Command], None]
 """Serves one request and sends its responses; a data set is still on the wire."""
 
 
@@ -70,7 +70,7 @@ class Association:
         ae_title: str,
         guard: Guard,
         limits: Limits,
-        services: Mapping[int, Service],
+        services: Mapping[int, Scp],
         stopping: threading.Event,
     ) -> None:
         self.wire = wire

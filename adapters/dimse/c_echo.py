@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from adapters.dimse import decode, faults
 from adapters.dimse.association import Association
-from adapters.dimse.contexts import Context, Service
+from adapters.dimse.contexts import Context, Operation
 from adapters.dimse.decode import Command
 from kernel.refusals import Refusal
 
@@ -19,7 +19,7 @@ def echo(association: Association, context: Context, command: Command) -> None:
     try:
         association.may("echo", "C-ECHO")
     except Refusal as refusal:
-        word = faults.status(refusal, Service.ECHO)
+        word = faults.status(refusal, Operation.ECHO)
         association.respond(context, command, word, comment=faults.comment(refusal))
         return
     association.counts.echoed += 1

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from adapters.dimse import decode, encode, faults
 from adapters.dimse.answer import encode_answer, members, patients
 from adapters.dimse.association import Association, response_elements
-from adapters.dimse.contexts import Context, Service
+from adapters.dimse.contexts import Context, Operation
 from adapters.dimse.decode import Command
 from adapters.dimse.query import (
     INDEX_LEVEL,
@@ -42,7 +42,7 @@ class Index(Protocol):
         ...
 
 
-class FindService:
+class FindScp:
     """Answers queries of all associations of a receiver."""
 
     def __init__(self, index: Index) -> None:
@@ -56,7 +56,7 @@ class FindService:
         try:
             status = self._answer(association, context, command, octets)
         except Refusal as refusal:
-            word = faults.status(refusal, Service.FIND)
+            word = faults.status(refusal, Operation.FIND)
             log.info("query refused", extra={"code": refusal.code, "status": f"{word:04X}"})
             association.respond(context, command, word, comment=faults.comment(refusal))
             return

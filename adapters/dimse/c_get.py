@@ -9,7 +9,7 @@ import logging
 
 from adapters.dimse import decode, faults
 from adapters.dimse.association import Association
-from adapters.dimse.contexts import Context, Service
+from adapters.dimse.contexts import Context, Operation
 from adapters.dimse.decode import Command
 from adapters.dimse.query import read_identifier
 from adapters.dimse.retrieval import Sources, Transfer, allow, resolve
@@ -18,7 +18,7 @@ from kernel.refusals import Refusal
 log = logging.getLogger("pianku.dimse")
 
 
-class GetService:
+class GetScp:
     """Serves C-GET for all associations of a receiver."""
 
     def __init__(self, sources: Sources) -> None:
@@ -34,7 +34,7 @@ class GetService:
             found = resolve(association, read_identifier(octets, context), self._sources)
             allow(association, found, "get", "")
         except Refusal as refusal:
-            word = faults.status(refusal, Service.GET)
+            word = faults.status(refusal, Operation.GET)
             log.info("retrieval refused", extra={"code": refusal.code, "status": f"{word:04X}"})
             association.respond(context, command, word, comment=faults.comment(refusal))
             return

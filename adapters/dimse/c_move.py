@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from adapters.dimse import decode, faults
 from adapters.dimse.association import Association
-from adapters.dimse.contexts import Context, Service, proposals
+from adapters.dimse.contexts import Context, Operation, proposals
 from adapters.dimse.decode import Command
 from adapters.dimse.query import read_identifier
 from adapters.dimse.requestor import DestinationUnavailable, Requestor
@@ -21,7 +21,7 @@ from projections.storage_map.view import Location
 log = logging.getLogger("pianku.dimse")
 
 
-class MoveService:
+class MoveScp:
     """Serves C-MOVE for all associations of a receiver."""
 
     def __init__(self, sources: Sources) -> None:
@@ -43,7 +43,7 @@ class MoveService:
             found = resolve(association, read_identifier(octets, context), self._sources)
             allow(association, found, "move", title)
         except Refusal as refusal:
-            word = faults.status(refusal, Service.MOVE)
+            word = faults.status(refusal, Operation.MOVE)
             log.info("retrieval refused", extra={"code": refusal.code, "status": f"{word:04X}"})
             association.respond(context, command, word, comment=faults.comment(refusal))
             return

@@ -11,7 +11,7 @@ from typing import Final
 
 from adapters.dimse import decode, faults
 from adapters.dimse.association import Association
-from adapters.dimse.contexts import Context, Service
+from adapters.dimse.contexts import Context, Operation
 from adapters.dimse.decode import Command
 from adapters.dimse.messages import Interrupted
 from adapters.dimse.ports import Intake
@@ -30,7 +30,7 @@ _STAGE: Final = 1 << 20
 _HEAD: Final = 64 << 10
 
 
-class StoreService:
+class StoreScp:
     """Takes instances from all associations of a receiver."""
 
     def __init__(self, intake: Intake, blobs: BlobStore) -> None:
@@ -46,7 +46,7 @@ class StoreService:
             study_uid = self._take(association, context, command)
         except Refusal as refusal:
             association.counts.refused += 1
-            word = faults.status(refusal, Service.STORE)
+            word = faults.status(refusal, Operation.STORE)
             log.info("instance refused", extra={"code": refusal.code, "status": f"{word:04X}"})
             association.respond(context, command, word, comment=faults.comment(refusal))
             return

@@ -28,7 +28,7 @@ NO_SUCH_ABSTRACT_SYNTAX: Final = 3
 NO_SUCH_TRANSFER_SYNTAX: Final = 4
 
 
-class Service(StrEnum):
+class Operation(StrEnum):
     """What an abstract syntax is for."""
 
     ECHO = "C-ECHO"
@@ -43,7 +43,7 @@ STUDY_ROOT: Final = "1.2.840.10008.5.1.4.1.2.2."
 _QUERY: Final = {
     f"{root}{number}": service
     for root in (PATIENT_ROOT, STUDY_ROOT)
-    for number, service in ((1, Service.FIND), (2, Service.MOVE), (3, Service.GET))
+    for number, service in ((1, Operation.FIND), (2, Operation.MOVE), (3, Operation.GET))
 }
 _STORAGE: Final = frozenset(str(c.abstract_syntax) for c in AllStoragePresentationContexts)
 # Storage SOP classes that are retired, or younger than the table, lie under the same arc;
@@ -68,7 +68,7 @@ class Context:
     id: int
     abstract_syntax: str
     transfer_syntax: str
-    service: Service
+    service: Operation
     peer_is_scu: bool = True
     peer_is_scp: bool = False
 
@@ -82,16 +82,16 @@ class Negotiated:
     roles: tuple[tuple[str, bool, bool], ...]
 
 
-def service_of(abstract_syntax: str, limits: Limits) -> Service | None:
+def service_of(abstract_syntax: str, limits: Limits) -> Operation | None:
     """Return what an abstract syntax is for, None if we do not offer it."""
     if abstract_syntax == VERIFICATION:
-        return Service.ECHO
+        return Operation.ECHO
     if abstract_syntax in _QUERY:
         return _QUERY[abstract_syntax]
     if abstract_syntax in _STORAGE or _STORAGE_ARC.fullmatch(abstract_syntax):
-        return Service.STORE
+        return Operation.STORE
     if limits.private_sop_classes and not abstract_syntax.startswith(_STANDARD):
-        return Service.STORE
+        return Operation.STORE
     return None
 
 
@@ -109,13 +109,13 @@ def negotiate(request: AssociateRequest, limits: Limits) -> Negotiated:
             result = NO_SUCH_TRANSFER_SYNTAX
         else:
             scu, scp = True, False
-            if service is Service.STORE:
+            if service is Operation.STORE:
                 scu, scp = roles.get(proposed.abstract_syntax, (True, False))
             contexts[proposed.id] = Context(
                 proposed.id, proposed.abstract_syntax, syntax, service, scu, scp
             )
         results.append(ContextResult(proposed.id, result, syntax or proposed.transfer_syntaxes[0]))
-    stored = {c.abstract_syntax for c in contexts.values() if c.service is Service.STORE}
+    stored = {c.abstract_syntax for c in contexts.values() if c.service is Operation.STORE}
     return Negotiated(
         tuple(results), contexts, tuple(r for r in request.user.roles if r[0] in stored)
     )
@@ -150,8 +150,8 @@ def proposals(wanted: Iterable[tuple[str, str]]) -> list[ProposedContext]:
     ]
 
 
-def _choose(proposed: ProposedContext, service: Service | None, limits: Limits) -> str:
-    if service is Service.STORE:
+def _choose(proposed: ProposedContext, service: Operation | None, limits: Limits) -> str:
+    if service is Operation.STORE:
         known = [
             uid
             for uid in proposed.transfer_syntaxes

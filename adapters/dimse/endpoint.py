@@ -16,12 +16,12 @@ from contextlib import suppress
 from typing import Final
 
 from adapters.dimse import encode, faults
-from adapters.dimse.association import Association, Service
+from adapters.dimse.association import Association, Scp
 from adapters.dimse.c_echo import echo
-from adapters.dimse.c_find import FindService, Index
-from adapters.dimse.c_get import GetService
-from adapters.dimse.c_move import MoveService
-from adapters.dimse.c_store import StoreService
+from adapters.dimse.c_find import FindScp, Index
+from adapters.dimse.c_get import GetScp
+from adapters.dimse.c_move import MoveScp
+from adapters.dimse.c_store import StoreScp
 from adapters.dimse.limits import Limits
 from adapters.dimse.ports import Guard, Intake
 from adapters.dimse.retrieval import Map, Sources
@@ -59,11 +59,11 @@ class DimseServer:
         self._threads: set[threading.Thread] = set()
         self._wires: set[Wire] = set()
         sources = Sources(study_index, storage_map, blobs)
-        self._services: Mapping[int, Service] = {
-            0x0001: StoreService(intake, blobs),
-            0x0010: GetService(sources),
-            0x0020: FindService(study_index),
-            0x0021: MoveService(sources),
+        self._services: Mapping[int, Scp] = {
+            0x0001: StoreScp(intake, blobs),
+            0x0010: GetScp(sources),
+            0x0020: FindScp(study_index),
+            0x0021: MoveScp(sources),
             0x0030: echo,
         }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.dimse.contexts import Service
+from adapters.dimse.contexts import Operation
 from kernel.identifiers import BadIdentifier
 from kernel.refusals import (
     Conflict,
@@ -70,11 +70,11 @@ _ECHO: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (Refusal, PROCESSING_FAILURE),
 )
 _TABLES: Final = {
-    Service.ECHO: _ECHO,
-    Service.STORE: _STORE,
-    Service.FIND: _QUERY,
-    Service.MOVE: _RETRIEVE,
-    Service.GET: _RETRIEVE,
+    Operation.ECHO: _ECHO,
+    Operation.STORE: _STORE,
+    Operation.FIND: _QUERY,
+    Operation.MOVE: _RETRIEVE,
+    Operation.GET: _RETRIEVE,
 }
 
 # result, source, reason (PS3.8 9.3.4)
@@ -86,7 +86,7 @@ TEMPORARY_CONGESTION: Final = (2, 3, 1)
 LOCAL_LIMIT_EXCEEDED: Final = (2, 3, 2)
 
 
-def status(refusal: Refusal, service: Service) -> int:
+def status(refusal: Refusal, service: Operation) -> int:
     """Return the status word of a refusal in a service's response."""
     return next(word for kind, word in _TABLES[service] if isinstance(refusal, kind))
 

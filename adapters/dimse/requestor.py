@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final, Self
 
 from adapters.dimse import decode, encode
-from adapters.dimse.contexts import ACCEPTED, Context, Service
+from adapters.dimse.contexts import ACCEPTED, Context, Operation
 from adapters.dimse.decode import InvalidPdu, ProposedContext, UserInformation
 from adapters.dimse.limits import Limits
 from adapters.dimse.messages import Interrupted, Messages
@@ -85,7 +85,7 @@ class Requestor:
         abstract = {context.id: context.abstract_syntax for context in proposed}
         self.contexts = tuple(
             Context(
-                result.id, abstract[result.id], result.transfer_syntax, Service.STORE,
+                result.id, abstract[result.id], result.transfer_syntax, Operation.STORE,
                 peer_is_scu=False, peer_is_scp=True,
             )
             for result in accept.contexts

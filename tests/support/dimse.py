@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager
 from typing import Any
 
-from adapters.dimse import encode
+from adapters.dimse import decode, encode
 from adapters.dimse.decode import ProposedContext, UserInformation
 from adapters.dimse.endpoint import DimseServer
 from adapters.dimse.limits import Limits
@@ -104,8 +104,6 @@ def store_request(sop_uid: str, *, sop_class: str = CT, message_id: int = 1, **m
 
 def status_of(pdu: bytes) -> int:
     """Return the status of a response PDU."""
-    from adapters.dimse import decode
-
     assert pdu[:1] == b"\x04", pdu[:10]
     return decode.number(decode.command(pdu[12:]), 0x0900)
 

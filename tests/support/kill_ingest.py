@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from adapters.dimse.decode import ProposedContext
@@ -105,19 +106,17 @@ class Killed:
             self._process = None
 
     def _send(self, sets: list) -> None:
-        try:
-            with Requestor(
-                ("127.0.0.1", self._port), called_ae="PIANKU", calling_ae="CT1",
-                proposed=[ProposedContext(1, CT, (EXPLICIT,))], limits=Limits(stall_seconds=20),
-            ) as peer:
-                for number, ds in enumerate(sets, 1):
-                    data = data_of(octets(ds))
-                    peer.messages.send(1, store_request(ds.SOPInstanceUID, message_id=number), data)
-                    _, answer = peer.messages.read_command()
-                    if answer[0x0900] == b"\0\0":
-                        self.acknowledged[str(ds.SOPInstanceUID)] = hashlib.sha256(data).hexdigest()
-        except (DestinationUnavailable, PeerClosed, PeerStalled, Interrupted, OSError):
-            pass
+        ends = (DestinationUnavailable, PeerClosed, PeerStalled, Interrupted, OSError)
+        with suppress(*ends), Requestor(
+            ("127.0.0.1", self._port), called_ae="PIANKU", calling_ae="CT1",
+            proposed=[ProposedContext(1, CT, (EXPLICIT,))], limits=Limits(stall_seconds=20),
+        ) as peer:
+            for number, ds in enumerate(sets, 1):
+                data = data_of(octets(ds))
+                peer.messages.send(1, store_request(ds.SOPInstanceUID, message_id=number), data)
+                _, answer = peer.messages.read_command()
+                if answer[0x0900] == b"\0\0":
+                    self.acknowledged[str(ds.SOPInstanceUID)] = hashlib.sha256(data).hexdigest()
 
 
 def data_of(part10: bytes) -> bytes:

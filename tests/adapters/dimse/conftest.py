@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.archive import OpenGuard, open_archive
+from kernel.context import Envelope
+from tests.support.archive import OpenGuard, instance, octets, open_archive
 from tests.support.dimse import Receiver, quick
 
 
@@ -40,3 +41,18 @@ def receive(archive, guard):
     yield start
     for receiver in started:
         receiver.stop()
+
+
+CHINESE = {"PatientName": "Wang^Xiaoming=王^小明", "PatientID": "PAT-C", "StudyDescription": "胸部"}
+
+
+@pytest.fixture
+def filled(archive):
+    """Two studies of one patient, one of another with a Chinese name."""
+    sets = [
+        *[instance(n, study="A", series=str(1 + n // 3)) for n in range(6)],
+        *[instance(n, study="B", PatientID="PAT-A", StudyDate="20250101") for n in range(2)],
+        *[instance(n, study="C", Modality="MR", **CHINESE) for n in range(2)],
+    ]
+    archive.intake.store_many([archive.offer(octets(ds)) for ds in sets], Envelope())
+    return {ds.SOPInstanceUID: ds for ds in sets}

@@ -3,15 +3,20 @@
 import contextlib
 import random
 import socket
+import ssl
 import struct
+import subprocess
 import time
+from contextlib import suppress
 
 import pytest
+from pynetdicom import AE
 
-from adapters.dimse import encode
+from adapters.dimse import decode, encode
 from adapters.dimse.decode import ProposedContext, UserInformation
 from kernel.refusals import Unavailable
 from tests.adapters.dimse.test_c_store import dataset_of, left_over, send
+from tests.support import peers
 from tests.support.archive import OpenGuard, instance, octets
 from tests.support.dimse import (
     CT,
@@ -91,8 +96,6 @@ def test_contexts_nobody_offers_are_answered_one_by_one(receive):
             ProposedContext(7, ECHO, ("1.2.840.10008.1.2",)),
         ]
         peer.send(encode.associate_request("PIANKU", "RAW", contexts, UserInformation(0, "1.2", "R")))
-        from adapters.dimse import decode
-
         accept = decode.associate_accept(peer.pdu()[6:])
         assert [(c.id, c.result) for c in accept.contexts] == [(1, 0), (3, 3), (5, 4), (7, 0)]
         assert accept.user.max_pdu == quick().max_pdu
@@ -121,12 +124,10 @@ def test_silence_and_dripping_are_cut_off(receive):
     with raw_peer(receiver.port) as silent, raw_peer(receiver.port) as dripping:
         started = time.monotonic()
         pdu = request()
-        try:
+        with suppress(OSError):
             for n in range(40):
                 dripping.send(pdu[n : n + 1])
                 time.sleep(0.05)
-        except OSError:
-            pass
         assert silent.is_closed()
         assert time.monotonic() - started < 5
     assert send(receiver.port, instance(1)) == [0]
@@ -246,11 +247,6 @@ def test_echo(receive):
 
 
 def test_tls(receive, tmp_path):
-    import ssl
-    import subprocess
-
-    from tests.support import peers
-
     peers.peer("openssl")
     key, cert = tmp_path / "k.pem", tmp_path / "c.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert,
@@ -260,8 +256,6 @@ def test_tls(receive, tmp_path):
     receiver = receive(tls=ours)
     theirs = ssl.create_default_context(cafile=str(cert))
     theirs.check_hostname = False
-    from pynetdicom import AE
-
     ae = AE("TLS")
     ae.add_requested_context(CT, EXPLICIT)
     assoc = ae.associate("127.0.0.1", receiver.port, ae_title="PIANKU", tls_args=(theirs, None))

@@ -1,9 +1,11 @@
 """C-STORE with decent and less decent peers: octets as sent, words of the standard, nothing left."""
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -12,6 +14,8 @@ from pydicom.uid import (
 )
 from pynetdicom import AE
 
+from adapters.dimse import encode
+from adapters.dimse.endpoint import DimseServer
 from registry.studies.events import InstanceRefused, InstancesStored
 from repository.tiers.ports import StorageUnavailable
 from tests.support import peers
@@ -75,8 +79,6 @@ def test_dcmtk_stores_a_folder(receive, archive, guard, tmp_path):
     ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEG2000Lossless,
 ])
 def test_every_transfer_syntax_is_kept_as_sent(receive, archive, syntax):
-    from pydicom.encaps import encapsulate
-
     ds = instance(1)
     if syntax.is_compressed and syntax != DeflatedExplicitVRLittleEndian:
         ds.PixelData = encapsulate([b"\xff\x4f\xff\x51" + bytes(100)])
@@ -130,10 +132,10 @@ def test_other_content_under_the_same_uid_is_refused_and_traceable(receive, arch
     ({"StudyInstanceUID": "../../etc/passwd"}, 0xC000),
     ({"SeriesInstanceUID": "1.2.3/4"}, 0xC000),
 ])
+@pytest.mark.filterwarnings("ignore")
 def test_unusable_uids_in_the_data_set(receive, archive, attributes, word):
-    with pytest.warns(UserWarning) if "/" in str(attributes) else _nothing():
-        ds = instance(1, **attributes)
-        part10 = octets(ds)
+    ds = instance(1, **attributes)
+    part10 = octets(ds)
     with raw_peer(receive().port) as peer:
         peer.associate(CT)
         raw_store(peer, part10, ds.SOPInstanceUID)
@@ -142,14 +144,6 @@ def test_unusable_uids_in_the_data_set(receive, archive, attributes, word):
         assert status_of(peer.pdu()) == 0
     assert list(archive.stored()) == [instance(2).SOPInstanceUID]
     assert left_over(archive) == []
-
-
-class _nothing:
-    def __enter__(self):
-        pass
-
-    def __exit__(self, *_):
-        pass
 
 
 @pytest.mark.parametrize(("uid", "sop_class", "word"), [
@@ -231,8 +225,6 @@ def test_a_caller_without_the_right_is_told(receive, archive):
 
 
 def test_unknown_operations_are_named(receive):
-    from adapters.dimse import encode
-
     with raw_peer(receive().port) as peer:
         peer.associate(CT)
         peer.send(pdata(1, 3, encode.command({0x0100: 0x0140, 0x0110: 7, 0x0800: 0x0101})))
@@ -247,6 +239,8 @@ def test_stop_finishes_what_is_under_way(receive, archive):
         peer.associate(CT)
         peer.send(pdata(1, 3, store_request(instance(1).SOPInstanceUID)))
         peer.send(pdata(1, 0, data[:1000]))
+        while not left_over(archive):
+            threading.Event().wait(0.01)
         receiver.server.stop()
         threading.Event().wait(0.3)
         peer.send(pdata(1, 2, data[1000:]))
@@ -257,10 +251,6 @@ def test_stop_finishes_what_is_under_way(receive, archive):
 
 
 def test_two_receivers_share_a_socket(receive, archive, guard):
-    import socket
-
-    from adapters.dimse.endpoint import DimseServer
-
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     port = listener.getsockname()[1]
     servers = [

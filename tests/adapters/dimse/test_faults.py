@@ -4,13 +4,13 @@ import pytest
 
 import server.event_catalogue
 from adapters.dimse import faults
-from adapters.dimse.contexts import Service
+from adapters.dimse.contexts import Operation
 from kernel.refusals import Conflict, Forbidden, Refusal, Unavailable, leaves
 from registry.studies.refusals import InstanceDiffers, InstanceMismatch
 from repository.tiers.ports import StorageUnavailable
 
 
-@pytest.mark.parametrize("service", list(Service))
+@pytest.mark.parametrize("service", list(Operation))
 def test_every_leaf_is_mapped(service):
     assert server.event_catalogue
     for kind in leaves():
@@ -26,7 +26,7 @@ def test_every_leaf_is_mapped(service):
     (Forbidden(), 0x0124),
 ])
 def test_store_words(refusal, word):
-    assert faults.status(refusal, Service.STORE) == word
+    assert faults.status(refusal, Operation.STORE) == word
 
 
 def test_rejections():
