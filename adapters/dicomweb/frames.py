@@ -79,7 +79,7 @@ class FrameResources:
             url += f"{location.series_uid}/instances/{location.sop_uid}/frames/{number}"
             pieces += (writer.head(form.content_type, url, len(frame)), frame)
         headers.append((b"content-type", writer.content_type(form.media_type).encode()))
-        await exchange.answer(200, headers, b"".join([*pieces, writer.tail]))
+        await exchange.answer_pieces(200, headers, (*pieces, writer.tail))
 
     async def _frames(
         self, location: Location, numbers: tuple[int, ...], *, as_stored: bool

@@ -108,6 +108,24 @@ class Exchange:
             "type": "http.response.body", "body": b"" if self.method == "HEAD" else body,
         })
 
+    async def answer_pieces(self, status: int, headers: Headers, pieces: Sequence[bytes]) -> None:
+        """Send a whole answer that lies in pieces, without joining them.
+
+        Joining half a megabyte costs more than sending it: fresh memory is mapped for each
+        answer and given back (measured: 620 us of CPU an answer against 200).
+        """
+        self.started = True
+        size = sum(map(len, pieces))
+        start = [*headers, (b"content-length", b"%d" % size)]
+        send = self._send
+        await send({"type": "http.response.start", "status": status, "headers": start})
+        if self.method == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+            return
+        for piece in pieces[:-1]:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": pieces[-1]})
+
     async def begin(self, status: int, headers: Headers) -> None:
         """Begin an answer that is sent in pieces."""
         self.started = True
