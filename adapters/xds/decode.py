@@ -28,6 +28,7 @@ _EXTRINSIC: Final = f"{{{names.RIM}}}ExtrinsicObject"
 _PACKAGE: Final = f"{{{names.RIM}}}RegistryPackage"
 _ASSOCIATION: Final = f"{{{names.RIM}}}Association"
 _CLASSIFICATION: Final = f"{{{names.RIM}}}Classification"
+_MAX_REQUESTS: Final = 1000
 _OBJECT_REF: Final = f"{{{names.RIM}}}ObjectRef"
 
 
@@ -83,6 +84,8 @@ def retrieve_request(body: etree._Element) -> list[DocumentRequest]:
     """Return what an ITI-43 body asks for."""
     _expect(body, _RETRIEVE)
     validate(body, "xds-b.xsd")
+    if len(body) > _MAX_REQUESTS:
+        raise SoapFault(f"more than {_MAX_REQUESTS} documents in one request", status=413)
     return [
         DocumentRequest(
             repository_unique_id=_child(request, "RepositoryUniqueId"),

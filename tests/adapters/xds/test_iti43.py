@@ -46,6 +46,11 @@ def test_another_repository_is_unknown(node: Node, client: SoapClient) -> None:
     assert xds.errors(answer) == ["XDSUnknownRepositoryId"]
 
 
+def test_a_request_for_too_many_is_a_fault(node: Node, client: SoapClient) -> None:
+    answer = xds.retrieve_answer(client, REPOSITORY, ["1.2.3"] * 1001)
+    assert (answer.http_status, answer.is_fault) == (413, True)
+
+
 def test_a_document_that_lies_elsewhere_is_not_here(node: Node, client: SoapClient) -> None:
     document = entry(repository_unique_id="1.2.3.4")
     assert xds.status(register(client, submission(document))) == xds.SUCCESS
