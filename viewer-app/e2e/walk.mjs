@@ -68,6 +68,13 @@ const steps = {
     await page.waitForTimeout(500);
     await page.screenshot({ path: `${OUT}worklist.png` });
     expect(!/doctor/.test(page.url()), 'the address names the user');
+    await page.getByRole('button', { name: '账户菜单' }).click();
+    await page.waitForTimeout(300);
+    await page.screenshot({ path: `${OUT}account-menu.png` });
+    await page.getByText('退出登录').click();
+    await page.getByLabel('用户名').waitFor();
+    const after = await page.context().request.get(`${BASE}/api/v1/session`);
+    expect(after.status() === 401, 'the session outlives signing out');
   },
   async 'worklist'(page) {
     await page.goto(BASE);
@@ -195,7 +202,11 @@ const steps = {
     await page.goto(study(0));
     await page.getByText('当前为服务器预览图').waitFor({ timeout: 20_000 });
     await page.screenshot({ path: `${OUT}viewer-failed.png` });
+    await page.goto(BASE);
+    await page.getByText('共 6').or(page.getByText('共 7')).waitFor();
     await page.context().clearCookies();
+    await page.getByText('登录已失效').waitFor({ timeout: 15_000 });
+    await page.screenshot({ path: `${OUT}sign-in-expired.png` });
     await page.goto(study(0));
     await page.getByLabel('用户名').waitFor();
     expect(page.url().includes('to='), 'the target is lost at sign-in');

@@ -9,7 +9,6 @@ export const en: Messages = {
     menu: 'Main menu',
     loading: 'Loading…',
   },
-  language: { label: 'Language', zh: '中文', en: 'English' },
   menu: { worklist: 'Patients' },
   role: {
     clinician: 'Clinician',
@@ -101,7 +100,6 @@ export const en: Messages = {
     empty_filtered: 'Widen the date range or remove a condition.',
     empty_all: 'New examinations appear here as they arrive.',
     clear: 'Clear all conditions',
-    per_page: '/ page',
     counts: '{{series}} series · {{images}} images',
   },
   study: {
@@ -122,8 +120,8 @@ export const en: Messages = {
     document: 'Document', drag_hint: 'Click to show, or drag onto any pane', current: 'Current',
     deprecated: 'Superseded', all: 'All', studies: 'Exams', documents: 'Docs',
     filter: 'Filter timeline', empty: 'No other exams or documents', undated: 'Undated',
-    no_series: 'No series has arrived yet', series_count: '{{count}} series',
-    thumbnail: 'Preview of {{name}}',
+    no_series: 'No series has arrived yet',
+
   },
   viewer: {
     label: 'Image area', toolbar: 'Image toolbar', pane: 'Pane {{number}}',
@@ -139,13 +137,12 @@ export const en: Messages = {
     invert: 'Invert', rotate: 'Rotate 90°', flip: 'Flip horizontally', reset: 'Reset',
     layout: 'Pane layout', layout_1: 'One pane', layout_2: 'Two panes', layout_4: 'Four panes',
     overlay: 'Show/hide text', clear: 'Clear measurements', help: 'Keyboard shortcuts',
-    more: 'More',
     play: 'Play', pause: 'Pause', speed: 'frames/s', previous: 'Previous image',
     next: 'Next image', slider: 'Image position',
     wwwl: 'WW {{ww}}  WL {{wl}}', slice: '{{index}} / {{count}}', zoom: 'Zoom {{percent}}%',
     series: 'Series {{number}}', announce: 'Image {{index}} of {{count}}',
     prefetch: '{{loaded}} / {{total}} loaded', prefetch_failed: '{{count}} could not be loaded',
-    loading: 'Loading images…', preview: 'Preview, loading original images…',
+    loading: 'Loading images…',
     failed_title: 'The image cannot be shown',
     failed: 'The original image could not be read or decoded. Please try again.',
     preview_failed:
@@ -156,12 +153,12 @@ export const en: Messages = {
   },
   hotkeys: {
     title: 'Keyboard shortcuts', tools: 'Tools', view: 'View', navigate: 'Browse',
-    mouse: 'Mouse and touch', presets: 'Window presets', next_series: 'Next series',
+    presets: 'Window presets', next_series: 'Next series',
     previous_series: 'Previous series', first: 'First image', last: 'Last image',
     help: 'Open this help', delete: 'Delete selected measurement', cine: 'Play / pause',
     mouse_left: 'Left button / one finger: present tool', mouse_middle: 'Middle button: pan',
     mouse_right: 'Right button / two fingers: zoom', mouse_wheel: 'Wheel: scroll',
-    close: 'Close', page: '10 images back and forth',
+    page: '10 images back and forth',
   },
   report: {
     label: 'Document', close: 'Close document', loading: 'Loading document…',
@@ -174,7 +171,7 @@ export const en: Messages = {
     broken: 'The file is damaged or is not a valid {{kind}}.',
     deprecated: 'This document has been superseded; refer to the latest version.',
     xml_tree: 'Structure', xml_source: 'Source', xml_view: 'XML view', author: 'By {{name}}',
-    page_label: 'Page {{number}}', expand: 'Expand', collapse: 'Collapse',
+    page_label: 'Page {{number}}',
     toolbar: 'Document toolbar',
   },
 };

@@ -7,7 +7,6 @@ export const zhCN = {
     menu: '主菜单',
     loading: '正在加载…',
   },
-  language: { label: '语言', zh: '中文', en: 'English' },
   menu: { worklist: '患者列表' },
   role: {
     clinician: '临床医生',
@@ -86,7 +85,6 @@ export const zhCN = {
     empty_filtered: '可放宽检查日期，或减少查询条件。',
     empty_all: '新的检查到达后会自动出现在这里。',
     clear: '清空查询条件',
-    per_page: '条/页',
     counts: '{{series}} 序列 · {{images}} 图',
   },
   study: {
@@ -107,7 +105,7 @@ export const zhCN = {
     drag_hint: '点击显示，或拖到任一窗格', current: '当前', deprecated: '已作废',
     all: '全部', studies: '检查', documents: '文档', filter: '时间轴筛选',
     empty: '没有其他检查或文档', undated: '无日期', no_series: '尚未收到任何序列',
-    series_count: '{{count}} 序列', thumbnail: '{{name}} 缩略图',
+
   },
   viewer: {
     label: '影像浏览区', toolbar: '影像工具栏', pane: '窗格 {{number}}',
@@ -122,23 +120,23 @@ export const zhCN = {
     },
     invert: '反相', rotate: '旋转 90°', flip: '水平翻转', reset: '复位', layout: '窗格布局',
     layout_1: '单窗格', layout_2: '左右双窗格', layout_4: '四窗格', overlay: '显示/隐藏文字',
-    clear: '清除测量', help: '快捷键', more: '更多',
+    clear: '清除测量', help: '快捷键',
     play: '播放', pause: '暂停', speed: '帧/秒', previous: '上一幅', next: '下一幅', slider: '图像位置',
     wwwl: '窗宽 {{ww}}  窗位 {{wl}}', slice: '{{index}} / {{count}}', zoom: '缩放 {{percent}}%',
     series: '序列 {{number}}', announce: '第 {{index}} 幅，共 {{count}} 幅',
     prefetch: '已载入 {{loaded}} / {{total}}', prefetch_failed: '{{count}} 幅未能载入',
-    loading: '正在载入影像…', preview: '预览图，正在载入原始影像…',
+    loading: '正在载入影像…',
     failed_title: '影像未能显示', failed: '原始影像读取或解码失败，请重试。',
     preview_failed: '原始影像未能载入，当前为服务器预览图，不能用于测量。',
     empty_pane: '将序列拖到此处', cpu: '此电脑不支持 3D 加速，正以兼容模式显示；浏览与测量可用，速度较慢。',
     engine_failed: '影像引擎未能启动，请更新浏览器后重试。',
   },
   hotkeys: {
-    title: '快捷键', tools: '工具', view: '显示', navigate: '浏览', mouse: '鼠标与触屏',
+    title: '快捷键', tools: '工具', view: '显示', navigate: '浏览',
     presets: '窗宽窗位预设', next_series: '下一序列', previous_series: '上一序列', first: '第一幅',
     last: '最后一幅', help: '打开本帮助', delete: '删除选中的测量', cine: '播放 / 暂停',
     mouse_left: '左键 / 单指：当前工具', mouse_middle: '中键：平移', mouse_right: '右键 / 双指：缩放',
-    mouse_wheel: '滚轮：翻页', close: '关闭', page: '前后各 10 幅',
+    mouse_wheel: '滚轮：翻页', page: '前后各 10 幅',
   },
   report: {
     label: '文档', close: '关闭文档', loading: '正在载入文档…', previous_page: '上一页',
@@ -148,7 +146,7 @@ export const zhCN = {
     broken_title: '文档未能打开', broken: '文件内容已损坏或不是有效的 {{kind}}。',
     deprecated: '此文档已作废，请以最新版本为准。', xml_tree: '结构', xml_source: '原文',
     xml_view: 'XML 显示方式', author: '作者 {{name}}', page_label: '第 {{number}} 页',
-    expand: '展开', collapse: '收起', toolbar: '文档工具栏',
+    toolbar: '文档工具栏',
   },
 };
 
