@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -52,19 +53,20 @@ def test_an_existing_name_is_replaced_only_by_durable_octets(store, tmp_path, mo
     place.parent.mkdir(parents=True)
     place.write_bytes(b"torn by a power cut")
     order = []
-    real_fsync, real_replace = os.fsync, local.Path.replace
+    real_fsync, real_replace = os.fsync, os.replace
     monkeypatch.setattr(local.os, "fsync", lambda fd: (order.append("fsync"), real_fsync(fd)))
-    monkeypatch.setattr(local.Path, "replace", lambda a, b: (order.append("replace"), real_replace(a, b)))
+    monkeypatch.setattr(local.os, "replace", lambda a, b: (order.append("replace"), real_replace(a, b)))
     sealed(store).keep()
     assert order[:2] == ["fsync", "replace"]
     assert place.read_bytes() == DATA
 
 
 def test_without_hard_links_octets_are_flushed_then_renamed(store, monkeypatch):
-    def no_links(*_args, **_options):
+    def no_links(_source, target):
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
         raise OSError(errno.EPERM, "no hard links here")
 
-    monkeypatch.setattr(local.os, "link", lambda a, b: (b.parent.mkdir(parents=True, exist_ok=True), no_links()))
+    monkeypatch.setattr(local.os, "link", no_links)
     assert sealed(store).keep() == KEY
     assert store.read(KEY) == DATA
 
@@ -94,6 +96,15 @@ def test_a_failing_flush_leaves_nothing(store, tmp_path, monkeypatch):
     with pytest.raises(StorageUnavailable):
         incoming.keep()
     assert files(tmp_path) == []
+
+
+def test_octets_that_were_taken_away_are_told(store, tmp_path):
+    incoming = sealed(store)
+    for path in (tmp_path / "incoming").rglob("[0-9]*"):
+        if path.is_file():
+            path.unlink()
+    with pytest.raises(StorageUnavailable):
+        incoming.keep()
 
 
 def test_a_failing_flush_does_not_take_what_was_acknowledged(store, monkeypatch):
@@ -168,7 +179,7 @@ def test_many_threads_keep_the_same_and_other_octets(store):
             for turn in range(5):
                 store.read(sealed(store).keep())
                 sealed(store, DATA + bytes([number, turn])).keep()
-        except Exception as problem:
+        except OSError as problem:
             problems.append(problem)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
