@@ -1,6 +1,7 @@
 """The identifiers of an installation: repositoryUniqueId, assigning authority, sourceId.
 
-Design A10 (demo.json names them); ITI TF-3 4.2.3.2.18. Made once, then kept in the data folder.
+Design A10 (demo.json names them); ITI TF-3 4.2.3.2.18. Made once, then kept where all nodes find
+them: in the data folder, or in PostgreSQL when the nodes share one.
 """
 
 from __future__ import annotations
@@ -8,10 +9,15 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg import sql
 
 from kernel.identifiers import is_oid, new_uid
 from server.settings import BadSettings, Settings
+
+_LOCK_KEY: Final = 0x7069616E6B7569  # "pianku" + i, for the advisory lock that guards creation
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +30,12 @@ class Identity:
 
 
 def identity_of(settings: Settings) -> Identity:
-    """Return the identifiers configured, or those made at the first start.
-
-    With PostgreSQL several nodes share them, so they must be configured; raises BadSettings.
-    """
+    """Return the identifiers configured, or those made at the first start; raises BadSettings."""
     told = settings.domain
-    path = settings.directory / "identity.json"
-    made = _made(path, settings) if not (told.repository_oid and told.assigning_authority) else {}
+    made: dict[str, str] = {}
+    if not (told.repository_oid and told.assigning_authority):
+        dsn = settings.dsn()
+        made = _in_folder(settings) if dsn is None else _in_database(dsn, settings.ledger.schema)
     repository = told.repository_oid or made["repository_oid"]
     authority = told.assigning_authority or made["assigning_authority"]
     source = told.source_oid or repository
@@ -44,20 +49,40 @@ def identity_of(settings: Settings) -> Identity:
     return Identity(repository, authority, source)
 
 
-def _made(path: Path, settings: Settings) -> dict[str, str]:
-    if settings.ledger.engine == "postgresql" and not path.exists():
-        raise BadSettings(
-            "domain.repository_oid and domain.assigning_authority must be set: nodes share them"
-        )
+def _new() -> dict[str, str]:
+    return {"repository_oid": new_uid(), "assigning_authority": new_uid()}
+
+
+def _in_folder(settings: Settings) -> dict[str, str]:
+    path = settings.directory / "identity.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
         return kept
-    made = {"repository_oid": new_uid(), "assigning_authority": new_uid()}
+    made = _new()
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(made, file)
         file.flush()
         os.fsync(file.fileno())
     return made
+
+
+def _in_database(dsn: str, schema: str) -> dict[str, str]:
+    table = sql.Identifier(schema, "installation")
+    with psycopg.connect(dsn) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+        for statement in (
+            sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)),
+            sql.SQL("CREATE TABLE IF NOT EXISTS {} (name text PRIMARY KEY, value text NOT NULL)")
+            .format(table),
+        ):
+            connection.execute(statement)
+        for name, value in _new().items():
+            connection.execute(
+                sql.SQL("INSERT INTO {} VALUES (%s, %s) ON CONFLICT DO NOTHING").format(table),
+                (name, value),
+            )
+        rows = connection.execute(sql.SQL("SELECT name, value FROM {}").format(table))
+        return {str(name): str(value) for name, value in rows}

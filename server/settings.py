@@ -97,7 +97,7 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         bool, Meta(description="Refuse documents of patients no feed or image has made known.")
     ] = True
     codes: Annotated[
-        str, Meta(description="Folder or file of code sets instead of the ones we ship.")
+        str, Meta(description="File of code sets instead of the ones we ship.")
     ] = ""
     unchecked_codes: Annotated[
         tuple[str, ...], Meta(description="Code types whose values are not checked.")

@@ -63,10 +63,19 @@ def test_an_installation_makes_its_oids_once_and_keeps_them(tmp_path: Path) -> N
     assert first.source_oid == first.repository_oid
 
 
-def test_nodes_that_share_a_database_must_be_told_their_oids(tmp_path: Path) -> None:
-    told = load(None, {}, {"data": str(tmp_path), "ledger.engine": "postgresql"})
-    with pytest.raises(BadSettings, match="must be set"):
-        identity_of(told)
+def test_nodes_that_share_a_database_share_their_oids(
+    tmp_path: Path, postgres_dsn: str, postgres_schema: str
+) -> None:
+    secret = tmp_path / "dsn"
+    secret.write_text(postgres_dsn)
+    nodes = [
+        load(None, {}, {
+            "data": str(tmp_path / name), "ledger.engine": "postgresql",
+            "ledger.dsn_file": str(secret), "ledger.schema": postgres_schema,
+        })
+        for name in ("a", "b")
+    ]
+    assert identity_of(nodes[0]) == identity_of(nodes[1])
 
 
 def test_an_oid_that_is_none_is_refused(tmp_path: Path) -> None:
