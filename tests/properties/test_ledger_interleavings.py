@@ -179,6 +179,7 @@ def test_any_interleaving_on_postgresql(postgres_dsn: str) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)
 def test_many_more_interleavings(postgres_dsn: str) -> None:
     schema = f"test_{uuid4().hex[:12]}"
 
@@ -187,7 +188,7 @@ def test_many_more_interleavings(postgres_dsn: str) -> None:
 
     try:
         run_state_machine_as_test(
-            OnPostgres, settings=settings(PACE, max_examples=300, stateful_step_count=40)
+            OnPostgres, settings=settings(PACE, max_examples=200, stateful_step_count=30)
         )
     finally:
         drop_schema(postgres_dsn, schema)
