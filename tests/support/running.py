@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 from uuid import uuid4
 
+import httpx
+
 from tests.support.modality import Node
 from tests.support.peers import free_port
 
@@ -178,6 +180,22 @@ class RunningPianku:
             raise AssertionError(f"{arguments} ended with {done.returncode}\n"
                                  f"{done.stdout[-2000:]}{done.stderr[-3000:]}")  # fmt: skip
         return done
+
+    def administer(self, path: str, body: Mapping[str, Any]) -> None:
+        """Do what the security administrator does on his pages."""
+        answer = httpx.post(
+            f"{self.http}/api/v1/{path}", json=body, headers=self.token("security_admin"),
+            verify=False, timeout=30,
+        )  # fmt: skip
+        assert answer.status_code == 201, answer.text
+
+    def allow_destination(self, ae_title: str, port: int) -> None:
+        """Tell the installation of a DICOM node on the loopback that it may move to."""
+        rights = ["echo", "store", "find", "move", "get"]
+        self.administer("ae-titles", {
+            "ae_title": ae_title, "networks": ["127.0.0.0/8"], "rights": rights,
+            "host": "127.0.0.1", "port": port,
+        })  # fmt: skip
 
     def log(self, characters: int = 4000) -> str:
         """Return what the server said lately, for failure messages."""

@@ -21,7 +21,7 @@ def test_a_missing_peer_is_skipped_in_words(
 ) -> None:
     monkeypatch.delenv(peers.REQUIRE, raising=False)
 
-    with pytest.raises(pytest.skip.Exception, match="dcmtk .*apt-get install dcmtk"):
+    with pytest.raises(pytest.skip.Exception, match=r"dcmtk .*apt-get install dcmtk"):
         peers.peer("dcmtk")
 
 

@@ -29,7 +29,7 @@ def client(pianku: RunningPianku) -> DICOMwebClient:
 @pytest.fixture(scope="module")
 def stored(pianku: RunningPianku) -> Sequence[Dataset]:
     series = ct.Series(patient_id=f"DW{time.monotonic_ns()}", patient_name="Web^Phantom")
-    datasets = list(ct.slices(series, 6, size=128))
+    datasets = [pydicom.dcmread(io.BytesIO(part10(d))) for d in ct.slices(series, 6, size=128)]
     system = DICOMwebClient(f"{pianku.http}/dicom-web", headers=pianku.token("system"))
     told = system.store_instances(datasets)
     assert len(told.ReferencedSOPSequence) == 6
@@ -65,11 +65,9 @@ def test_what_was_stored_is_retrieved_byte_for_byte(
         address,
         headers={**pianku.token(), "Accept": 'multipart/related; type="application/dicom"'},
     )
-    buffer = io.BytesIO()
-    one.save_as(buffer, enforce_file_format=True)
 
     assert answer.status_code == 200
-    assert _only_part(answer) == buffer.getvalue()
+    assert _only_part(answer) == part10(one)
 
 
 def test_the_client_retrieves_the_study_with_equal_elements(
@@ -103,6 +101,13 @@ def test_frames_and_metadata_and_a_rendered_picture(
 def test_without_a_token_nothing_is_told(pianku: RunningPianku, stored: Sequence[Dataset]) -> None:
     for path in ("studies", f"studies/{stored[0].StudyInstanceUID}/metadata"):
         assert httpx.get(f"{pianku.http}/dicom-web/{path}").status_code == 401
+
+
+def part10(dataset: Dataset) -> bytes:
+    """Return the file that the client sends of a data set."""
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def _only_part(answer: httpx.Response) -> bytes:
