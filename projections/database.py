@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 from sqlalchemy import Connection, Engine, event
 
 from kernel.refusals import Unavailable
@@ -88,17 +90,17 @@ def sqlite_engine(path: str, *, writer: bool) -> Engine:
 
 
 def postgres_engine(dsn: str, *, schema: str) -> Engine:
-    """Return an engine on PostgreSQL with every table in `schema`."""
-    url = dsn.replace("postgresql://", "postgresql+psycopg://", 1)
-    engine = sa.create_engine(url, pool_size=8, max_overflow=16, pool_pre_ping=True)
+    """Return an engine on PostgreSQL with every table in `schema`; any libpq form of `dsn`."""
 
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f'SET search_path TO "{schema}"')
+    def connect() -> psycopg.Connection[Any]:
+        connection = psycopg.connect(dsn)
+        connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
         connection.commit()
+        return connection
 
-    return engine
+    return sa.create_engine(
+        "postgresql+psycopg://", creator=connect, pool_size=8, max_overflow=16, pool_pre_ping=True
+    )
 
 
 class ViewsDatabase:
