@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from adapters.guard.directory import Directory
@@ -82,6 +83,16 @@ class Installation:
         made = self.administration.issue_token(label, roles)
         self.guard.directory.refresh()
         return made.secret
+
+
+def on_engine(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the engine that a fixture's parameter names, as arguments of `installation`."""
+    if request.param == "sqlite":
+        return {}
+    return {
+        "dsn": request.getfixturevalue("postgres_dsn"),
+        "schema": request.getfixturevalue("postgres_schema"),
+    }
 
 
 @contextmanager

@@ -8,16 +8,12 @@ from pathlib import Path
 import pytest
 
 from projections.audit_trail.projection import SPEC as AUDIT_TRAIL
-from tests.support.installation import Installation, installation
+from tests.support.installation import Installation, installation, on_engine
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Installation]:
-    dsn, schema = None, ""
-    if request.param == "postgresql":
-        dsn = request.getfixturevalue("postgres_dsn")
-        schema = request.getfixturevalue("postgres_schema")
-    with installation(tmp_path, [AUDIT_TRAIL], dsn=dsn, schema=schema) as made:
+    with installation(tmp_path, [AUDIT_TRAIL], **on_engine(request)) as made:
         yield made
 
 

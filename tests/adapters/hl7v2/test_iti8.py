@@ -26,7 +26,7 @@ from projections.audit_trail.view import AuditQuery, AuditTrail
 from projections.patient_index.projection import SPEC as PATIENT_INDEX
 from projections.patient_index.view import PatientIndex, PatientRow
 from tests.adapters.hl7v2.messages import AUTHORITY, adt
-from tests.support.installation import Installation, installation
+from tests.support.installation import Installation, installation, on_engine
 from workflows.receive_identity_feed import IdentityFeed
 
 POLICY = FeedPolicy(AUTHORITY, {"HOSP": AUTHORITY})
@@ -83,16 +83,8 @@ def segments(frame: bytes) -> dict[str, list[str]]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest) -> tuple[str | None, str]:
-    if request.param == "sqlite":
-        return None, ""
-    return request.getfixturevalue("postgres_dsn"), request.getfixturevalue("postgres_schema")
-
-
-@pytest.fixture
-def door(tmp_path: Path, engine: tuple[str | None, str]) -> Generator[Door]:
-    dsn, schema = engine
-    with installation(tmp_path, SPECS, dsn=dsn, schema=schema, loopback_system=True) as place:
+def door(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Door]:
+    with installation(tmp_path, SPECS, loopback_system=True, **on_engine(request)) as place:
         made = Door(place)
         try:
             yield made

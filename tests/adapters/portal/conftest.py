@@ -33,7 +33,7 @@ from repository.instances.header import identify
 from repository.instances.stored import StoredInstances
 from tests.support import submissions
 from tests.support.archive import AUTHORITY, instance, octets
-from tests.support.installation import PASSWORD, Installation, installation
+from tests.support.installation import PASSWORD, Installation, installation, on_engine
 from workflows.identify_patient import PatientPolicy
 from workflows.store_instances import InstanceIntake, Offer
 
@@ -121,22 +121,18 @@ class House:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def house(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[House]:
-    dsn, schema = None, ""
-    if request.param == "postgresql":
-        dsn = request.getfixturevalue("postgres_dsn")
-        schema = request.getfixturevalue("postgres_schema")
-    yield from _house(tmp_path, dsn, schema)
+    yield from _house(tmp_path, **on_engine(request))
 
 
 @pytest.fixture
 def sqlite_house(tmp_path: Path) -> Generator[House]:
-    yield from _house(tmp_path, None, "")
+    yield from _house(tmp_path)
 
 
-def _house(folder: Path, dsn: str | None, schema: str) -> Generator[House]:
+def _house(folder: Path, **engine: str) -> Generator[House]:
     blobs = LocalBlobStore(folder / "blobs")
     specs = [AUDIT_TRAIL, DOCUMENT_INDEX, PATIENT_INDEX, study_index(StoredInstances(blobs))]
-    with installation(folder, specs, dsn=dsn, schema=schema) as place:
+    with installation(folder, specs, **engine) as place:
         place.clock.moment = NOON
         portal = Portal(
             guard=place.guard,

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from projections.audit_trail.projection import SPEC
 from projections.audit_trail.view import AuditPage, AuditQuery, AuditTrail
 from registry.access.values import Subject
-from tests.support.installation import Installation, installation
+from tests.support.installation import Installation, installation, on_engine
 
 LIN = Subject("lin", "account", frozenset({"clinician"}), "10.0.0.9")
 CT1 = Subject("CT1", "ae", frozenset({"system"}), "10.1.0.7")
@@ -22,11 +22,7 @@ CT1 = Subject("CT1", "ae", frozenset({"system"}), "10.1.0.7")
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Installation]:
-    dsn, schema = None, ""
-    if request.param == "postgresql":
-        dsn = request.getfixturevalue("postgres_dsn")
-        schema = request.getfixturevalue("postgres_schema")
-    with installation(tmp_path, [SPEC], dsn=dsn, schema=schema) as made:
+    with installation(tmp_path, [SPEC], **on_engine(request)) as made:
         yield made
 
 

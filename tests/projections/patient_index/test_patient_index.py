@@ -15,7 +15,7 @@ from projections.patient_index.projection import SPEC
 from projections.patient_index.view import PatientIndex
 from registry.patients.events import PatientShredded
 from registry.patients.values import Told
-from tests.support.installation import Installation, installation
+from tests.support.installation import Installation, installation, on_engine
 from workflows.receive_identity_feed import IdentityFeed
 
 AUTHORITY = "1.2.156.999.1"
@@ -24,11 +24,7 @@ ALL = sa.true()
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Installation]:
-    dsn, schema = None, ""
-    if request.param == "postgresql":
-        dsn = request.getfixturevalue("postgres_dsn")
-        schema = request.getfixturevalue("postgres_schema")
-    with installation(tmp_path, [SPEC], dsn=dsn, schema=schema) as made:
+    with installation(tmp_path, [SPEC], **on_engine(request)) as made:
         yield made
 
 

@@ -11,16 +11,12 @@ import sqlalchemy as sa
 from projections.permissions.policy import clause
 from projections.permissions.view import PermissionsView, Snapshot
 from registry.access.values import Subject
-from tests.support.installation import PASSWORD, Installation, installation
+from tests.support.installation import PASSWORD, Installation, installation, on_engine
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Installation]:
-    dsn, schema = None, ""
-    if request.param == "postgresql":
-        dsn = request.getfixturevalue("postgres_dsn")
-        schema = request.getfixturevalue("postgres_schema")
-    with installation(tmp_path, dsn=dsn, schema=schema) as made:
+    with installation(tmp_path, **on_engine(request)) as made:
         yield made
 
 
