@@ -1,6 +1,6 @@
 """The head of the demo: a phantom whose tissues shine as on T1 and T2 weighted MR.
 
-No standard; z in millimetres upwards, 0 in the middle of the ventricles.
+Axes as in PS3.3 C.7.6.2 (image plane); z in millimetres upwards, 0 in the middle of the ventricles.
 Called by `cross_sections.mr_brain`.
 """
 

@@ -6,7 +6,7 @@ Called by `studies.generate` and `studies.ct_series`.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -58,29 +58,10 @@ def ct_chest(
     put(
         template,
         {
-            "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
-            "AcquisitionNumber": 1,
+            **_CT_VALUES,
             "FrameOfReferenceUID": frame_of_reference(exam),
-            "PositionReferenceIndicator": "",
-            "PatientPosition": "HFS",
             "SliceThickness": f"{step:.4f}".rstrip("0").rstrip("."),
-            "KVP": 120,
-            "XRayTubeCurrent": 210,
-            "ExposureTime": 500,
-            "Exposure": 105,
-            "DataCollectionDiameter": 500,
-            "ReconstructionDiameter": _FIELD_MM,
-            "ConvolutionKernel": "B31f",
-            "GantryDetectorTilt": 0,
-            "ContrastBolusAgent": "Iohexol",
-            "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
             "PixelSpacing": [pixel, pixel],
-            "RescaleIntercept": -1024,
-            "RescaleSlope": 1,
-            "RescaleType": "HU",
-            "WindowCenter": [40, -550],
-            "WindowWidth": [400, 1500],
-            "WindowCenterWidthExplanation": ["MEDIASTINUM", "LUNG"],
         },
     )
     noise = [chest.texture(random, size) for _ in range(5)]
@@ -178,52 +159,15 @@ def pt_chest(exam: Exam, *, count: int = 60, size: int = 128, seed: int = 0) -> 
             device="Phantom PET",
         ),
     )
-    injected = exam.when - timedelta(minutes=62)
     put(
         template,
         {
-            "ImageType": ["ORIGINAL", "PRIMARY"],
-            "SeriesType": ["WHOLE BODY", "IMAGE"],
-            "Units": "BQML",
-            "CountsSource": "EMISSION",
+            **_PT_VALUES,
             "NumberOfSlices": count,
-            "DecayCorrection": "START",
-            "CorrectedImage": ["DECY", "ATTN", "SCAT", "DTIM", "NORM"],
-            "CollimatorType": "NONE",
-            "FrameReferenceTime": 0,
-            "ActualFrameDuration": 150000,
-            "DecayFactor": 1.02,
-            "PatientWeight": 68,
-            "PatientSize": 1.72,
-            "RandomsCorrectionMethod": "DLYD",
-            "AttenuationCorrectionMethod": "CT",
-            "ScatterCorrectionMethod": "Model",
-            "ReconstructionMethod": "OSEM",
-            "AcquisitionNumber": 1,
-            "PatientOrientationCodeSequence": {
-                **code("102538003", "SCT", "recumbent"),
-                "PatientOrientationModifierCodeSequence": code("40199007", "SCT", "supine"),
-            },
-            "PatientGantryRelationshipCodeSequence": code("102540008", "SCT", "headfirst"),
-            "RadiopharmaceuticalInformationSequence": {
-                "Radiopharmaceutical": "FDG",
-                "RadiopharmaceuticalStartTime": f"{injected:%H%M%S}",
-                "RadionuclideTotalDose": 370000000,
-                "RadionuclideHalfLife": 6586.2,
-                "RadionuclidePositronFraction": 0.967,
-                "RadionuclideCodeSequence": code("77004003", "SCT", "^18^Fluorine"),
-                "RadiopharmaceuticalCodeSequence": code(
-                    "35321007", "SCT", "Fluorodeoxyglucose F^18^"
-                ),
-            },
+            "RadiopharmaceuticalInformationSequence": _fdg(exam.when),
             "FrameOfReferenceUID": frame_of_reference(exam),
-            "PositionReferenceIndicator": "",
-            "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
             "PixelSpacing": [pixel, pixel],
             "SliceThickness": step,
-            "RescaleIntercept": 0,
-            "WindowCenter": 15000,
-            "WindowWidth": 30000,
         },
     )
     per_suv = 370000000 * 0.675 / 68000
@@ -243,3 +187,69 @@ def pt_chest(exam: Exam, *, count: int = 60, size: int = 128, seed: int = 0) -> 
         stored = np.rint(activity / float(f"{slope:.6f}")).astype(np.int16)
         result.append(grey_pixels(ds, stored, bits=16))
     return result
+
+
+_CT_VALUES: Final = {
+    "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
+    "AcquisitionNumber": 1,
+    "PositionReferenceIndicator": "",
+    "PatientPosition": "HFS",
+    "KVP": 120,
+    "XRayTubeCurrent": 210,
+    "ExposureTime": 500,
+    "Exposure": 105,
+    "DataCollectionDiameter": 500,
+    "ReconstructionDiameter": _FIELD_MM,
+    "ConvolutionKernel": "B31f",
+    "GantryDetectorTilt": 0,
+    "ContrastBolusAgent": "Iohexol",
+    "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+    "RescaleIntercept": -1024,
+    "RescaleSlope": 1,
+    "RescaleType": "HU",
+    "WindowCenter": [40, -550],
+    "WindowWidth": [400, 1500],
+    "WindowCenterWidthExplanation": ["MEDIASTINUM", "LUNG"],
+}
+_PT_VALUES: Final = {
+    "ImageType": ["ORIGINAL", "PRIMARY"],
+    "SeriesType": ["WHOLE BODY", "IMAGE"],
+    "Units": "BQML",
+    "CountsSource": "EMISSION",
+    "DecayCorrection": "START",
+    "CorrectedImage": ["DECY", "ATTN", "SCAT", "DTIM", "NORM"],
+    "CollimatorType": "NONE",
+    "FrameReferenceTime": 0,
+    "ActualFrameDuration": 150000,
+    "DecayFactor": 1.02,
+    "PatientWeight": 68,
+    "PatientSize": 1.72,
+    "RandomsCorrectionMethod": "DLYD",
+    "AttenuationCorrectionMethod": "CT",
+    "ScatterCorrectionMethod": "Model",
+    "ReconstructionMethod": "OSEM",
+    "AcquisitionNumber": 1,
+    "PatientOrientationCodeSequence": {
+        **code("102538003", "SCT", "recumbent"),
+        "PatientOrientationModifierCodeSequence": code("40199007", "SCT", "supine"),
+    },
+    "PatientGantryRelationshipCodeSequence": code("102540008", "SCT", "headfirst"),
+    "PositionReferenceIndicator": "",
+    "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+    "RescaleIntercept": 0,
+    "WindowCenter": 15000,
+    "WindowWidth": 30000,
+}
+
+
+def _fdg(scanned: datetime) -> dict[str, Any]:
+    injected = scanned - timedelta(minutes=62)
+    return {
+        "Radiopharmaceutical": "FDG",
+        "RadiopharmaceuticalStartTime": f"{injected:%H%M%S}",
+        "RadionuclideTotalDose": 370000000,
+        "RadionuclideHalfLife": 6586.2,
+        "RadionuclidePositronFraction": 0.967,
+        "RadionuclideCodeSequence": code("77004003", "SCT", "^18^Fluorine"),
+        "RadiopharmaceuticalCodeSequence": code("35321007", "SCT", "Fluorodeoxyglucose F^18^"),
+    }

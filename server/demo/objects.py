@@ -1,7 +1,7 @@
-"""Objects without pictures of their own: ECG, SR, KO, PR, SEG and encapsulated PDF.
+"""Objects without pictures of their own: ECG, SR, KO, PR and encapsulated PDF.
 
 Implements 12-Lead ECG (PS3.3 A.34.3), Basic Text SR (A.35.1), Key Object Selection (A.35.4),
-Grayscale Softcopy Presentation State (A.33.1), Segmentation (A.51), Encapsulated PDF (A.45.1).
+Grayscale Softcopy Presentation State (A.33.1), Encapsulated PDF (A.45.1).
 Called by `studies.generate`.
 """
 
@@ -13,18 +13,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels.utils import pack_bits
 from pydicom.uid import (
     BasicTextSRStorage,
     EncapsulatedPDFStorage,
     GrayscaleSoftcopyPresentationStateStorage,
     KeyObjectSelectionDocumentStorage,
-    SegmentationStorage,
     TwelveLeadECGWaveformStorage,
 )
 
 from kernel.identifiers import stable_uid
-from server.demo import chest
 from server.demo.attributes import Exam, Series, code, header, instance, put
 from server.demo.painting import generator
 
@@ -171,7 +168,7 @@ def ko_key_images(exam: Exam, images: Sequence[Dataset], *, remark: str = "") ->
         {
             "RelationshipType": "CONTAINS",
             "ValueType": "IMAGE",
-            "ReferencedSOPSequence": _reference(image),
+            "ReferencedSOPSequence": reference(image),
         }
         for image in images
     ]
@@ -201,7 +198,7 @@ def pr_arrow(exam: Exam, image: Dataset, *, at: tuple[float, float], text: str) 
         ),
     )
     column, row = at
-    reference = {"ReferencedImageSequence": _reference(image)}
+    pointed = {"ReferencedImageSequence": reference(image)}
     circle = [column + 22, row, column - 22, row, column, row + 22, column, row - 22]
     put(
         template,
@@ -211,14 +208,14 @@ def pr_arrow(exam: Exam, image: Dataset, *, at: tuple[float, float], text: str) 
             "ContentCreatorName": exam.reader,
             "PresentationCreationDate": exam.when.strftime("%Y%m%d"),
             "PresentationCreationTime": exam.when.strftime("%H%M%S"),
-            "ReferencedSeriesSequence": {"SeriesInstanceUID": image.SeriesInstanceUID, **reference},
+            "ReferencedSeriesSequence": {"SeriesInstanceUID": image.SeriesInstanceUID, **pointed},
             "SoftcopyVOILUTSequence": {"WindowCenter": -550, "WindowWidth": 1500},
             "PresentationLUTShape": "IDENTITY",
             "RescaleIntercept": image.RescaleIntercept,
             "RescaleSlope": image.RescaleSlope,
             "RescaleType": "HU",
             "DisplayedAreaSelectionSequence": {
-                **reference,
+                **pointed,
                 "DisplayedAreaTopLeftHandCorner": [1, 1],
                 "DisplayedAreaBottomRightHandCorner": [image.Columns, image.Rows],
                 "PresentationSizeMode": "SCALE TO FIT",
@@ -226,7 +223,7 @@ def pr_arrow(exam: Exam, image: Dataset, *, at: tuple[float, float], text: str) 
             },
             "GraphicLayerSequence": {"GraphicLayer": "LAYER1", "GraphicLayerOrder": 1},
             "GraphicAnnotationSequence": {
-                **reference,
+                **pointed,
                 "GraphicLayer": "LAYER1",
                 "GraphicObjectSequence": {
                     "GraphicAnnotationUnits": "PIXEL",
@@ -246,96 +243,6 @@ def pr_arrow(exam: Exam, image: Dataset, *, at: tuple[float, float], text: str) 
         },
     )
     return [instance(template, 1)]
-
-
-def seg_nodule(exam: Exam, images: Sequence[Dataset]) -> list[Dataset]:
-    """Return a binary segmentation of the nodule on the chest CT `images`."""
-    first = images[0]
-    size, pixel = int(first.Rows), float(first.PixelSpacing[0])
-    step = chest.HEIGHT_MM / len(images)
-    cut = [
-        (image, chest.nodule_mask((index + 0.5) * step, size, pixel))
-        for index, image in enumerate(images)
-    ]
-    cut = [(image, mask) for image, mask in cut if mask.any()]
-    dimensions = stable_uid(exam.study_uid, "seg dimensions")
-    template = header(
-        exam,
-        Series(modality="SEG", number=93, description="结节分割", sop_class=SegmentationStorage),
-    )
-    put(
-        template,
-        {
-            "ImageType": ["DERIVED", "PRIMARY"],
-            "ContentLabel": "NODULE",
-            "ContentDescription": "nodule",
-            "ContentCreatorName": exam.reader,
-            "FrameOfReferenceUID": first.FrameOfReferenceUID,
-            "PositionReferenceIndicator": "",
-            "SamplesPerPixel": 1,
-            "PhotometricInterpretation": "MONOCHROME2",
-            "Rows": size,
-            "Columns": size,
-            "BitsAllocated": 1,
-            "BitsStored": 1,
-            "HighBit": 0,
-            "PixelRepresentation": 0,
-            "LossyImageCompression": "00",
-            "NumberOfFrames": len(cut),
-            "SegmentationType": "BINARY",
-            "SegmentSequence": {
-                "SegmentNumber": 1,
-                "SegmentLabel": "Nodule",
-                "SegmentAlgorithmType": "AUTOMATIC",
-                "SegmentAlgorithmName": "Phantom",
-                "SegmentedPropertyCategoryCodeSequence": code(
-                    "49755003", "SCT", "Morphologically Altered Structure"
-                ),
-                "SegmentedPropertyTypeCodeSequence": code("27925004", "SCT", "Nodule"),
-                "RecommendedDisplayCIELabValue": [38000, 48000, 44000],
-            },
-            "DimensionOrganizationSequence": {"DimensionOrganizationUID": dimensions},
-            "DimensionIndexSequence": {
-                "DimensionOrganizationUID": dimensions,
-                "DimensionIndexPointer": 0x00200032,
-                "FunctionalGroupPointer": 0x00209113,
-            },
-            "SharedFunctionalGroupsSequence": {
-                "PixelMeasuresSequence": {
-                    "PixelSpacing": list(first.PixelSpacing),
-                    "SliceThickness": first.SliceThickness,
-                },
-                "PlaneOrientationSequence": {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]},
-                "SegmentIdentificationSequence": {"ReferencedSegmentNumber": 1},
-            },
-            "PerFrameFunctionalGroupsSequence": [
-                {
-                    "FrameContentSequence": {"DimensionIndexValues": [index]},
-                    "PlanePositionSequence": {
-                        "ImagePositionPatient": list(image.ImagePositionPatient)
-                    },
-                    "DerivationImageSequence": {
-                        "DerivationCodeSequence": code("113076", "DCM", "Segmentation"),
-                        "SourceImageSequence": {
-                            **_reference(image),
-                            "PurposeOfReferenceCodeSequence": code(
-                                "121322", "DCM", "Source image for image processing operation"
-                            ),
-                        },
-                    },
-                }
-                for index, (image, _) in enumerate(cut, start=1)
-            ],
-            "ReferencedSeriesSequence": {
-                "SeriesInstanceUID": first.SeriesInstanceUID,
-                "ReferencedInstanceSequence": [_reference(image) for image, _ in cut],
-            },
-        },
-    )
-    ds = instance(template, 1)
-    masks = np.stack([mask for _, mask in cut]).astype(np.uint8)
-    ds.add_new(0x7FE00010, "OB", pack_bits(masks))
-    return [ds]
 
 
 def encapsulated_pdf(exam: Exam, pdf: bytes, *, title: str) -> list[Dataset]:
@@ -361,6 +268,14 @@ def encapsulated_pdf(exam: Exam, pdf: bytes, *, title: str) -> list[Dataset]:
     return [ds]
 
 
+def reference(image: Dataset) -> dict[str, Any]:
+    """Return the item that points at an instance."""
+    return {
+        "ReferencedSOPClassUID": image.SOPClassUID,
+        "ReferencedSOPInstanceUID": image.SOPInstanceUID,
+    }
+
+
 def _document_values(title: dict[str, Any]) -> dict[str, Any]:
     return {
         "ValueType": "CONTAINER",
@@ -379,17 +294,10 @@ def _text_item(name: dict[str, Any], text: str) -> dict[str, Any]:
     }
 
 
-def _reference(image: Dataset) -> dict[str, Any]:
-    return {
-        "ReferencedSOPClassUID": image.SOPClassUID,
-        "ReferencedSOPInstanceUID": image.SOPInstanceUID,
-    }
-
-
 def _evidence(exam: Exam, images: Sequence[Dataset]) -> dict[str, Any]:
     by_series: dict[str, list[dict[str, Any]]] = {}
     for image in images:
-        by_series.setdefault(str(image.SeriesInstanceUID), []).append(_reference(image))
+        by_series.setdefault(str(image.SeriesInstanceUID), []).append(reference(image))
     return {
         "StudyInstanceUID": exam.study_uid,
         "ReferencedSeriesSequence": [

@@ -255,7 +255,7 @@ def _hilum(canvas: Canvas, random: np.random.Generator, side: int) -> None:
             (start[0] + end[0]) / 2 + float(random.normal(0, 4)),
             (start[1] + end[1]) / 2 + float(random.normal(0, 6)),
         )
-        canvas.add(canvas.tube([start, middle, end], [3.4, 1.9, 0.7]), 0.13)
+        canvas.add(canvas.tube([start, middle, end], [3.4, 1.9, 0.7]), 0.1)
 
 
 def _cage(canvas: Canvas, side: int) -> None:

@@ -1,6 +1,7 @@
 """Why the demo data could not be loaded: one refusal, naming the door and its answer.
 
-No standard. Raised by the senders of this package, caught by `server.cli`.
+Design F (refusals name ids and values, never persons).
+Raised by the senders of this package, caught by `server.cli`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The printed report of the demo: one A4 page per examination.
 
-No standard; the layout follows the usual Chinese imaging report (heading, person, findings,
-impression, signature). Called by `studies` (encapsulated PDF) and `documents`.
+Design A1 (sample documents); the layout follows the usual Chinese imaging report: heading,
+person, findings, impression, signature. Called by `studies` (encapsulated PDF) and `documents`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the radiologists of the demo wrote: findings and impression of each examination.
 
-Invented texts in the manner of Chinese imaging reports; they match the phantoms.
+Design A1: invented texts in the manner of Chinese imaging reports; they match the phantoms.
 Called by `studies` (SR, encapsulated PDF) and `documents` (PDF, text, CDA).
 """
 

@@ -22,6 +22,7 @@ from server.demo import (
     objects,
     people,
     radiographs,
+    segmentation,
     ultrasound,
 )
 from server.demo.attributes import Exam
@@ -166,7 +167,7 @@ _MAKERS: Final[Mapping[str, Maker]] = {
     "OP": _simple(colour.op_fundus),
     "SM": _simple(colour.sm_slide),
     "ECG": _simple(objects.ecg_twelve_leads),
-    "SEG": lambda study, made: objects.seg_nodule(
+    "SEG": lambda study, made: segmentation.seg_nodule(
         study.exam, [ds for ds in made if ds.Modality == "CT"]
     ),
     "KO": _ko,
