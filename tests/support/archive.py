@@ -18,11 +18,11 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 from adapters.storage.local import LocalBlobStore
 from kernel.context import Envelope
 from kernel.identifiers import PatientKeys
-from kernel.ledger.ledger import EventLedger, open_sqlite
+from kernel.ledger.ledger import EventLedger, open_postgres, open_sqlite
 from kernel.ledger.sealing import KeyRing, MemoryRing
 from kernel.ledger.topics import TopicTable
 from kernel.refusals import Forbidden, Unauthenticated
-from projections.database import ViewsDatabase, sqlite_engine
+from projections.database import ViewsDatabase, postgres_engine, sqlite_engine
 from projections.runner import Runner
 from projections.storage_map import projection as storage_map
 from projections.storage_map.view import StorageMap
@@ -48,9 +48,12 @@ FACTS = [
 ]
 
 
-def open_facts(folder: Path, ring: KeyRing) -> EventLedger:
-    """Open the facts ledger of an archive's folder."""
+def open_facts(folder: Path, ring: KeyRing, postgres: tuple[str, str] | None = None) -> EventLedger:
+    """Open the facts ledger of an archive's folder, or of (dsn, schema)."""
     folder.mkdir(parents=True, exist_ok=True)
+    if postgres is not None:
+        dsn, schema = postgres
+        return open_postgres(dsn, "facts", topics=TopicTable(FACTS), ring=ring, schema=schema)
     return open_sqlite(folder / "facts.db", "facts", topics=TopicTable(FACTS), ring=ring)
 
 
@@ -87,11 +90,18 @@ class OpenGuard:
 class Views:
     """The study index and the storage map of an archive, brought up to date by a thread."""
 
-    def __init__(self, ledger: EventLedger, blobs: LocalBlobStore, folder: Path) -> None:
+    def __init__(
+        self, ledger: EventLedger, blobs: LocalBlobStore, folder: Path,
+        postgres: tuple[str, str] | None,
+    ) -> None:
         path = str(folder / "views.db")
         source = StoredInstances(blobs)
+        if postgres is None:
+            reader, writer = sqlite_engine(path, writer=False), sqlite_engine(path, writer=True)
+        else:
+            reader = writer = postgres_engine(postgres[0], schema=postgres[1])
         self.database = ViewsDatabase(
-            sqlite_engine(path, writer=False), sqlite_engine(path, writer=True),
+            reader, writer,
             [study_index.spec(source), storage_map.spec(source)], {"facts": ledger.head},
         )
         self.database.create()
@@ -117,13 +127,14 @@ class Archive:
     intake: InstanceIntake
     patient_keys: PatientKeys
     folder: Path
+    postgres: tuple[str, str] | None = None
     _views: Views | None = None
 
     @property
     def views(self) -> Views:
         """Return the views, which run from the first time they are asked for."""
         if self._views is None:
-            self._views = Views(self.ledger, self.blobs, self.folder)
+            self._views = Views(self.ledger, self.blobs, self.folder, self.postgres)
         return self._views
 
     def facts(self, kind: type | tuple[type, ...] = object) -> list[Any]:
@@ -154,13 +165,16 @@ class Archive:
         self.blobs.close()
 
 
-def open_archive(folder: Path, *, ring: KeyRing | None = None, **policy: Any) -> Archive:
-    """Open (and make) an archive in a folder."""
-    ledger = open_facts(folder, ring or MemoryRing())
+def open_archive(
+    folder: Path, *, ring: KeyRing | None = None, postgres: tuple[str, str] | None = None,
+    **policy: Any,
+) -> Archive:
+    """Open (and make) an archive in a folder; its ledger may lie in PostgreSQL."""
+    ledger = open_facts(folder, ring or MemoryRing(), postgres)
     blobs = LocalBlobStore(folder / "blobs")
     keys = PatientKeys(b"k" * 32)
     intake = InstanceIntake(ledger, blobs, keys, PatientPolicy(AUTHORITY, **policy))
-    return Archive(ledger, blobs, intake, keys, folder)
+    return Archive(ledger, blobs, intake, keys, folder, postgres)
 
 
 def stable(*parts: object) -> str:

@@ -28,8 +28,9 @@ MR1 = Envelope(subject="MR1", subject_kind="ae", protocol="dimse", source="MR1")
 
 
 @pytest.fixture
-def archive(tmp_path):
-    made = open_archive(tmp_path)
+def archive(tmp_path, engine_dsn, request):
+    postgres = (engine_dsn, request.getfixturevalue("postgres_schema")) if engine_dsn else None
+    made = open_archive(tmp_path, postgres=postgres)
     yield made
     made.close()
 
