@@ -92,7 +92,7 @@ class _ProtectingHeaders:
     def __init__(self, app: ASGIApp, *, cross_origin: bool) -> None:
         self._app = app
         self._headers = tuple(
-            (name.encode(), value.encode())
+            (name, value)
             for name, value in _HEADERS
             if not (cross_origin and name == "cross-origin-resource-policy")
         )
@@ -104,10 +104,13 @@ class _ProtectingHeaders:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *self._headers]
-                headers = MutableHeaders(raw=message["headers"])
+                # A door that says something stricter of its own answer is right.
+                headers = MutableHeaders(raw=list(message.get("headers", ())))
+                for name, value in self._headers:
+                    headers.setdefault(name, value)
                 if headers.get("content-type", "").startswith("text/html"):
-                    headers["content-security-policy"] = _CSP
+                    headers.setdefault("content-security-policy", _CSP)
+                message["headers"] = headers.raw
             await send(message)
 
         await self._app(scope, receive, sending)
@@ -159,7 +162,7 @@ def spa_folder() -> Path | None:
 
 def describe() -> dict[str, Any]:
     """Return the OpenAPI description of the portal's API (for schemas/openapi)."""
-    from server.wiring import described_routers  # noqa: PLC0415 - the composition root knows them
+    from server.web_door import described_routers  # noqa: PLC0415 - which puts this module to use
 
     app = FastAPI(title="Pianku", version="1", openapi_url=None)
     for router in described_routers():

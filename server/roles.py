@@ -22,7 +22,6 @@ from server.processes import RoleOrder, read_order, stop_with_parent, tell_ready
 from server.wiring import Installation
 
 log = logging.getLogger("pianku.roles")
-_SEAL_LOOK_SECONDS: Final = 5.0
 _KEEP_ALIVE_SECONDS: Final = 75
 
 
@@ -49,6 +48,8 @@ def _on_stop(stop: Callable[[], None]) -> None:
 
 def _project(installation: Installation) -> None:
     """Apply events to views, publish complete studies, seal the ledgers."""
+    from server.background import background_work  # noqa: PLC0415 - a role loads only its own
+
     stopping = threading.Event()
     runner = installation.runner
     runner.drop_retired()
@@ -60,7 +61,7 @@ def _project(installation: Installation) -> None:
     _on_stop(stop)
     threads = [
         threading.Thread(target=work, args=(stopping,), name=name)
-        for name, work in installation.background_work()
+        for name, work in background_work(installation)
     ]
     for thread in threads:
         thread.start()
@@ -81,10 +82,13 @@ class _Server(uvicorn.Server):
 
 
 def _web(installation: Installation, listener: socket.socket) -> None:
+    from server.tls import PeerCertificateProtocol  # noqa: PLC0415 - a role loads only its own
+    from server.web_door import web_app  # noqa: PLC0415
+
     settings = installation.settings.http
     config = uvicorn.Config(
-        installation.web_app(),
-        http=installation.http_protocol(),
+        web_app(installation),
+        http=PeerCertificateProtocol,
         loop="uvloop",
         lifespan="off",
         ws="none",
@@ -126,14 +130,18 @@ def _tls_context(certificate: str, key: str, client_ca: str) -> ssl.SSLContext:
 
 
 def _dimse(installation: Installation, listener: socket.socket) -> None:
-    server = installation.dimse_server(listener)
+    from server.dimse_door import dimse_server  # noqa: PLC0415 - a role loads only its own
+
+    server = dimse_server(installation, listener)
     _on_stop(server.stop)
     tell_ready()
     server.run()
 
 
 def _mllp(installation: Installation, listener: socket.socket) -> None:
-    server = installation.mllp_server(listener)
+    from server.mllp_door import mllp_server  # noqa: PLC0415 - a role loads only its own
+
+    server = mllp_server(installation, listener)
     _on_stop(server.stop)
     tell_ready()
     server.run()

@@ -1,42 +1,23 @@
-"""The composition root: the only module that chooses concrete classes and puts them together.
+"""The composition root: what an installation keeps, asks, guards and does.
 
-Design C (server/wiring.py), D8 (dependencies as parameters). One `Installation` a process.
+Design C (server/wiring.py), D8 (dependencies as parameters). One `Installation` a process. The
+doors of each role are put together on top of it in `web_door`, `dimse_door` and `mllp_door`.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Self, cast
-from zoneinfo import ZoneInfo
-
-from fastapi import APIRouter
-from starlette.types import ASGIApp
+from typing import Final, Self
 
 import schemas
-from adapters.dicomweb.archive import Archive
-from adapters.dicomweb.endpoint import DicomWeb
-from adapters.dimse.endpoint import DimseServer
-from adapters.dimse.limits import Limits as DimseLimits
 from adapters.guard.directory import Directory
 from adapters.guard.guard import Guard
 from adapters.guard.sessions import SessionLimits, SessionStore
-from adapters.guard.sign_in import SignIn
-from adapters.hl7v2.endpoint import MllpServer
-from adapters.hl7v2.iti8_patient_identity_feed import FeedPolicy
-from adapters.portal.endpoint import build_router as build_portal
-from adapters.portal.ports import Portal
 from adapters.storage.local import LocalBlobStore
-from adapters.xds.endpoint import XdsParts
-from adapters.xds.endpoint import build_router as build_xds
 from kernel.ledger.ledger import EventLedger, open_postgres, open_sqlite
-from kernel.ledger.seals import Sealer
 from projections.audit_trail import projection as audit_trail
 from projections.audit_trail.view import AuditTrail
 from projections.contract import ViewSpec
@@ -46,7 +27,6 @@ from projections.document_index.view import DocumentIndex
 from projections.patient_index import projection as patient_index
 from projections.patient_index.view import PatientIndex
 from projections.permissions import projection as permissions
-from projections.permissions.policy import clause
 from projections.permissions.view import PermissionsView
 from projections.runner import Runner
 from projections.storage_map import projection as storage_map
@@ -63,17 +43,12 @@ from server.identity import Identity, identity_of
 from server.keys import Keys, open_keys
 from server.settings import BadSettings, Settings
 from workflows.administer_access import AccessAdministration
-from workflows.describe_manifest import ManifestPolicy
 from workflows.identify_patient import PatientPolicy
 from workflows.provide_and_register import ProvideAndRegister
-from workflows.publish_study import PublishStudy, StudyPublisher
-from workflows.receive_identity_feed import IdentityFeed
 from workflows.register_documents import RegisterDocuments
 from workflows.store_instances import InstanceIntake
 
 LEDGERS: Final = ("facts", "access")
-_SEAL_LOOK_SECONDS: Final = 5.0
-_WAITING_THREADS: Final = 24
 
 
 class Installation:
@@ -83,7 +58,7 @@ class Installation:
         self.settings = settings
         self.node = node
         self._dsn = settings.dsn()
-        self._closing: list[Callable[[], None]] = []
+        self._closing: list[Callable[[], object]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +70,10 @@ class Installation:
         """Close what was opened, last first."""
         while self._closing:
             self._closing.pop()()
+
+    def on_close(self, close: Callable[[], object]) -> None:
+        """Have `close` called when the installation is closed."""
+        self._closing.append(close)
 
     def create(self) -> None:
         """Make keys, tables and folders that are missing; safe to repeat."""
@@ -268,10 +247,11 @@ class Installation:
     @cached_property
     def register(self) -> RegisterDocuments:
         """Return ITI-42's workflow."""
-        return RegisterDocuments(self.facts, self.keys.patient_keys, rules=self._rules)
+        return RegisterDocuments(self.facts, self.keys.patient_keys, rules=self.rules)
 
     @cached_property
-    def _rules(self) -> Rules:
+    def rules(self) -> Rules:
+        """Return what the affinity domain decided."""
         domain = self.settings.domain
         return Rules(
             code_sets=_code_sets(domain.codes).without(domain.unchecked_codes),
@@ -285,117 +265,6 @@ class Installation:
             self.register, repository_oid=self.identity.repository_oid, tier=self.blobs.tier
         )
 
-    def background_work(self) -> Sequence[tuple[str, Callable[[threading.Event], None]]]:
-        """Return what runs beside the projector, each until its event is set."""
-        work = [("seal", self._seal)]
-        if self.settings.study.publish:
-            publisher = StudyPublisher(
-                self.studies, self._publish(), quiet_seconds=self.settings.study.quiet_seconds
-            )
-            work.append(("publish", publisher.run))
-        return work
-
-    def _publish(self) -> PublishStudy:
-        identity = self.identity
-        return PublishStudy(
-            self.facts, self.blobs, self.studies, self.register,
-            patients=PatientPolicy(identity.assigning_authority),
-            policy=ManifestPolicy(
-                repository_oid=identity.repository_oid,
-                source_oid=identity.source_oid,
-                accession_authority=identity.assigning_authority,
-                retrieve_ae_title=self.settings.dimse.ae_title,
-                code_sets=self._rules.code_sets,
-            ),
-        )
-
-    def _seal(self, stopping: threading.Event) -> None:
-        told = self.settings.ledger
-        sealers = [
-            Sealer(
-                ledger, self.keys.signer, self.seals_directory,
-                every_events=told.seal_every_events, every_seconds=told.seal_every_seconds,
-            )
-            for ledger in self.ledgers.values()
-        ]
-        while not stopping.wait(_SEAL_LOOK_SECONDS):
-            for sealer in sealers:
-                sealer.seal_if_due()
-
-    # The doors -------------------------------------------------------------------------------
-
-    def dimse_server(self, listener: socket.socket) -> DimseServer:
-        """Return the DICOM door on a listening socket."""
-        told = self.settings.dimse
-        return DimseServer(
-            ae_title=told.ae_title,
-            listener=listener,
-            intake=self.intake,
-            study_index=self.searches,
-            storage_map=self.storage,
-            blobs=self.blobs,
-            guard=self.guard,
-            limits=DimseLimits(max_associations=told.max_associations),
-        )
-
-    def mllp_server(self, listener: socket.socket) -> MllpServer:
-        """Return the HL7 v2 door on a listening socket."""
-        return MllpServer(
-            listener,
-            feed=IdentityFeed(self.facts, self.keys.patient_keys),
-            guard=self.guard,
-            policy=FeedPolicy(self.identity.assigning_authority),
-        )
-
-    def web_app(self) -> ASGIApp:
-        """Return the HTTP application."""
-        from server.http import Doors, build_app, spa_folder  # noqa: PLC0415 - knows this module
-
-        return build_app(
-            Doors(
-                routers=(self._portal(), self._xds()),
-                mounts=(("/dicom-web", self._dicomweb()),),
-                health=self.health,
-                spa=spa_folder(),
-                allowed_origins=self.settings.http.allowed_origins,
-            )
-        )
-
-    def http_protocol(self) -> Any:
-        """Return uvicorn's HTTP protocol class, one that tells the TLS peer."""
-        from server.tls import PeerCertificateProtocol  # noqa: PLC0415 - only web processes
-
-        return PeerCertificateProtocol
-
-    def _dicomweb(self) -> ASGIApp:
-        threads = ThreadPoolExecutor(_WAITING_THREADS, "dicomweb")
-        renderers = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "render")
-        self._closing += [threads.shutdown, renderers.shutdown]
-        return DicomWeb(
-            Archive(
-                blobs=self.blobs, stored=StoredInstances(self.blobs), index=self.studies,
-                searches=self.searches, storage=self.storage, intake=self.intake,
-                guard=self.guard, clause=clause, threads=threads, renderers=renderers,
-            )
-        )
-
-    def _portal(self) -> APIRouter:
-        return build_portal(
-            Portal(
-                guard=self.guard, sign_in=SignIn(self.guard), administration=self.administration,
-                studies=self.studies, documents=self.documents, patients=self.patients,
-                audit=self.audit, blobs=self.blobs, zone=ZoneInfo(self.settings.timezone),
-            )
-        )
-
-    def _xds(self) -> APIRouter:
-        return build_xds(
-            XdsParts(
-                guard=self.guard, register=self.register, provide=self.provide,
-                index=self.documents, store=self.blobs, patient_keys=self.keys.patient_keys,
-            )
-        )
-
 
 def _code_sets(told: str) -> CodeSets:
     path = Path(told) if told else schemas.path("codes/affinity-domain.json")
@@ -403,9 +272,3 @@ def _code_sets(told: str) -> CodeSets:
         return CodeSets.parse(path.read_bytes())
     except OSError as problem:
         raise BadSettings("domain.codes cannot be read") from problem
-
-
-def described_routers() -> Sequence[APIRouter]:
-    """Return the routers whose API `schemas/openapi` describes, without an installation."""
-    # The portal's routes touch their rooms only when a request comes.
-    return (build_portal(cast("Portal", None)),)

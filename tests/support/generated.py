@@ -90,7 +90,15 @@ def events_page() -> str:
 
 
 def refusals_page() -> str:
-    import server.wiring  # noqa: F401 - imports every room, so that every refusal is known
+    # Every room is imported, so that every refusal is known.
+    import server.background
+    import server.cli.events_command
+    import server.cli.projections
+    import server.diagnosis
+    import server.dimse_door
+    import server.mllp_door
+    import server.replay
+    import server.web_door  # noqa: F401
 
     lines = [_NOTE, "# Refusals", "Why Pianku says no; each protocol's `faults.py` tells it in its"
              " own words.", "", "| code | branch | meaning |", "|---|---|---|"]

@@ -1,0 +1,67 @@
+"""What runs beside the projector: publishing complete studies, sealing the ledgers.
+
+Design A3 (seals), RAD TF-2 4.68 (manifests). Called by `server.roles` for the projector role.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from kernel.ledger.seals import Sealer
+from server.wiring import Installation
+from workflows.describe_manifest import ManifestPolicy
+from workflows.identify_patient import PatientPolicy
+from workflows.publish_study import PublishStudy, StudyPublisher
+
+_SEAL_LOOK_SECONDS: Final = 5.0
+
+Work = Callable[[threading.Event], None]
+"""Runs until its event is set."""
+
+
+def background_work(here: Installation) -> Sequence[tuple[str, Work]]:
+    """Return what is to run, by name."""
+    work: list[tuple[str, Work]] = [("seal", lambda stopping: _seal(here, stopping))]
+    if here.settings.study.publish:
+        publisher = StudyPublisher(
+            here.studies, _publish(here), quiet_seconds=here.settings.study.quiet_seconds
+        )
+        work.append(("publish", publisher.run))
+    return work
+
+
+def _publish(here: Installation) -> PublishStudy:
+    identity = here.identity
+    return PublishStudy(
+        here.facts,
+        here.blobs,
+        here.studies,
+        here.register,
+        patients=PatientPolicy(identity.assigning_authority),
+        policy=ManifestPolicy(
+            repository_oid=identity.repository_oid,
+            source_oid=identity.source_oid,
+            accession_authority=identity.assigning_authority,
+            retrieve_ae_title=here.settings.dimse.ae_title,
+            code_sets=here.rules.code_sets,
+        ),
+    )
+
+
+def _seal(here: Installation, stopping: threading.Event) -> None:
+    told = here.settings.ledger
+    sealers = [
+        Sealer(
+            ledger,
+            here.keys.signer,
+            here.seals_directory,
+            every_events=told.seal_every_events,
+            every_seconds=told.seal_every_seconds,
+        )
+        for ledger in here.ledgers.values()
+    ]
+    while not stopping.wait(_SEAL_LOOK_SECONDS):
+        for sealer in sealers:
+            sealer.seal_if_due()

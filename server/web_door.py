@@ -1,0 +1,98 @@
+"""The HTTP door put together: portal, DICOMweb, XDS, the viewer (design A10, paths).
+
+Design C (composition). Called by `server.roles` for each web process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, cast
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from adapters.dicomweb.archive import Archive
+from adapters.dicomweb.endpoint import DicomWeb
+from adapters.guard.sign_in import SignIn
+from adapters.portal.endpoint import build_router as build_portal
+from adapters.portal.ports import Portal
+from adapters.xds.endpoint import XdsParts
+from adapters.xds.endpoint import build_router as build_xds
+from projections.permissions.policy import clause
+from repository.instances.stored import StoredInstances
+from server.http import Doors, build_app, spa_folder
+from server.wiring import Installation
+
+_WAITING_THREADS: Final = 24
+
+
+def web_app(here: Installation) -> ASGIApp:
+    """Return the HTTP application of one process."""
+    return build_app(
+        Doors(
+            routers=(_portal(here), _xds(here)),
+            mounts=(("/dicom-web", _dicomweb(here)),),
+            health=here.health,
+            spa=spa_folder(),
+            allowed_origins=here.settings.http.allowed_origins,
+        )
+    )
+
+
+def described_routers() -> Sequence[APIRouter]:
+    """Return the routers whose API `schemas/openapi` describes, without an installation."""
+    # The portal's routes touch their rooms only when a request comes.
+    return (build_portal(cast("Portal", None)),)
+
+
+def _dicomweb(here: Installation) -> ASGIApp:
+    threads = ThreadPoolExecutor(_WAITING_THREADS, "dicomweb")
+    renderers = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "render")
+    here.on_close(threads.shutdown)
+    here.on_close(renderers.shutdown)
+    return DicomWeb(
+        Archive(
+            blobs=here.blobs,
+            stored=StoredInstances(here.blobs),
+            index=here.studies,
+            searches=here.searches,
+            storage=here.storage,
+            intake=here.intake,
+            guard=here.guard,
+            clause=clause,
+            threads=threads,
+            renderers=renderers,
+        )
+    )
+
+
+def _portal(here: Installation) -> APIRouter:
+    return build_portal(
+        Portal(
+            guard=here.guard,
+            sign_in=SignIn(here.guard),
+            administration=here.administration,
+            studies=here.studies,
+            documents=here.documents,
+            patients=here.patients,
+            audit=here.audit,
+            blobs=here.blobs,
+            zone=ZoneInfo(here.settings.timezone),
+        )
+    )
+
+
+def _xds(here: Installation) -> APIRouter:
+    return build_xds(
+        XdsParts(
+            guard=here.guard,
+            register=here.register,
+            provide=here.provide,
+            index=here.documents,
+            store=here.blobs,
+            patient_keys=here.keys.patient_keys,
+        )
+    )
