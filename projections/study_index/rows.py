@@ -31,7 +31,9 @@ from repository.instances.header import InstanceHeader
 
 _unpack = msgspec.msgpack.Decoder(dict[int, bytes]).decode
 _pack = msgspec.msgpack.Encoder().encode
-_MAX_TEXT = 512
+_MAX_TEXT = 256
+"""PS3.5 6.2 allows 64 characters, or 64 in each group of a name; an index holds no more."""
+_MAX_SHORT = 32
 _STUDY = frozenset(STUDY_RETURNED)
 _SERIES = frozenset(SERIES_RETURNED)
 
@@ -53,7 +55,11 @@ class InstanceSeen:
 
     def text(self, tag: int) -> str:
         """Return a text of the header, shortened to what an index holds."""
-        return "" if self.header is None else self.header.text(tag)[:_MAX_TEXT].replace("\x00", "")
+        return "" if self.header is None else _indexable(self.header.text(tag))
+
+    def short(self, tag: int) -> str:
+        """Return a date, time or code of the header."""
+        return self.text(tag)[:_MAX_SHORT]
 
     def integer(self, tag: int) -> int | None:
         """Return a number of the header."""
@@ -85,18 +91,18 @@ def new_study(seen: InstanceSeen) -> dict[str, Any]:
         "study_uid": seen.study_uid,
         "patient_key": seen.patient_key,
         "patient_id": seen.text(0x00100020),
-        "issuer": seen.header.patient_id_issuer[:_MAX_TEXT] if seen.header else "",
+        "issuer": _indexable(seen.header.patient_id_issuer) if seen.header else "",
         "name": name,
         "alphabetic": keys.alphabetic,
         "ideographic": keys.ideographic,
-        "latin": keys.latin,
-        "written": keys.written,
-        "pinyin": keys.pinyin,
-        "initials": keys.initials,
-        "birth_date": seen.text(0x00100030),
-        "sex": seen.text(0x00100040),
-        "study_date": seen.text(0x00080020),
-        "study_time": seen.text(0x00080030),
+        "latin": keys.latin[:_MAX_TEXT],
+        "written": keys.written[:_MAX_TEXT],
+        "pinyin": keys.pinyin[:_MAX_TEXT],
+        "initials": keys.initials[:_MAX_TEXT],
+        "birth_date": seen.short(0x00100030),
+        "sex": seen.short(0x00100040),
+        "study_date": seen.short(0x00080020),
+        "study_time": seen.short(0x00080030),
         "accession": seen.text(0x00080050),
         "study_id": seen.text(0x00200010),
         "description": seen.text(0x00081030),
@@ -128,19 +134,19 @@ def new_series(seen: InstanceSeen) -> dict[str, Any]:
         "study_uid": seen.study_uid,
         "series_uid": seen.series_uid,
         "patient_key": seen.patient_key,
-        "modality": seen.text(0x00080060),
+        "modality": seen.short(0x00080060),
         "description": seen.text(0x0008103E),
         "body_part": seen.text(0x00180015),
-        "series_date": seen.text(0x00080021),
-        "series_time": seen.text(0x00080031),
+        "series_date": seen.short(0x00080021),
+        "series_time": seen.short(0x00080031),
         "institution": seen.text(0x00080080),
         "department": seen.text(0x00081040),
         "station": seen.text(0x00081010),
         "performing_keys": person_keys(seen.text(0x00081050)),
-        "step_date": seen.text(0x00400244),
-        "step_time": seen.text(0x00400245),
-        "scheduled_step_id": requests[0].ascii(0x00400009)[:_MAX_TEXT] if requests else "",
-        "procedure_id": requests[0].ascii(0x00401001)[:_MAX_TEXT] if requests else "",
+        "step_date": seen.short(0x00400244),
+        "step_time": seen.short(0x00400245),
+        "scheduled_step_id": _indexable(requests[0].ascii(0x00400009)) if requests else "",
+        "procedure_id": _indexable(requests[0].ascii(0x00401001)) if requests else "",
         "number": seen.integer(0x00200011),
         "instance_count": 0,
         "first_at": seen.at,
@@ -216,6 +222,11 @@ def person_keys(person_name: str) -> str:
     keys = name_keys(person_name)
     found = dict.fromkeys((keys.latin, keys.written, keys.pinyin, search_key(keys.alphabetic)))
     return "\\" + "".join(f"{key}\\" for key in found if key)
+
+
+def _indexable(text: str) -> str:
+    """Return a text as both engines hold it: PostgreSQL knows no NUL, and its indexes a limit."""
+    return text[:_MAX_TEXT].replace("\x00", "")
 
 
 def _url(path: bytes) -> bytes:

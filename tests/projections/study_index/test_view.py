@@ -145,6 +145,22 @@ def test_a_shredded_patient_is_gone_from_every_table(archive):
     assert archive.storage.locate(stable("A", "1", 1)) is None
 
 
+def test_hostile_values_are_indexed_as_far_as_they_go(archive):
+    long, written = "x" * 9000, "王" * 900
+    archive.store(
+        instance(1, study="A", PatientName=f"{long}={written}", PatientID="P" + written[:100],
+                 StudyDate="2026\x0001", StudyDescription="a\x00b" + long, AccessionNumber=written,
+                 Modality="M" * 500, IssuerOfPatientID="i\x00" + long, StudyTime=long),
+        instance(1, study="B", PatientName="\\", StudyDate="\\\\", InstanceNumber="9" * 12,
+                 SeriesNumber=-(2**31)),
+    )
+    study = archive.index.study(stable("A"))
+    assert (len(study.name), study.study_date) == (256, "202601")
+    assert study.description.startswith("ab")
+    assert archive.index.study(stable("B")).instance_count == 1
+    assert len(archive.index.metadata(stable("A"))) == 1
+
+
 def test_octets_that_are_gone_leave_what_the_event_told(archive):
     stored = archive.stored
     header = stored.header

@@ -1,5 +1,8 @@
 """Frame tables against pydicom's own frames, and the pictures made of them."""
 
+import contextlib
+import json
+import random
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +18,7 @@ from pydicom.pixels import pixel_array
 from pydicom.uid import JPEG2000Lossless
 
 from kernel.refusals import Refusal
+from repository.instances.dicom_json import to_json
 from repository.instances.frames import FrameTable, frame_table
 from repository.instances.header import read_header
 from repository.instances.pixels import as_explicit_little, decode
@@ -287,3 +291,23 @@ def test_a_segmented_palette_is_expanded():
     picture = shown(synthetic(pixels, "PALETTE COLOR", **colour))
     assert picture.shape == (16, 16, 3)
     assert (picture[0, 0, 0], picture[-1, -1, 2]) == (0, 255)
+
+
+@pytest.mark.parametrize("seed", [2, 19, 301])
+def test_mutated_files_end_in_a_picture_or_a_refusal(seed):
+    chance = random.Random(seed)
+    paths = [p for p in get_testdata_files()
+             if p.endswith(".dcm") and Path(p).stat().st_size < 60_000]
+    for path in chance.sample(paths, 20):
+        octets = bytearray(Path(path).read_bytes())
+        for _ in range(chance.randint(1, 8)):
+            at = chance.randrange(132, min(len(octets), 6000))
+            if chance.random() < 0.7:
+                octets[at] = chance.randrange(256)
+            else:
+                del octets[at:at + chance.randint(1, 20)]
+        with contextlib.suppress(Refusal):
+            header, table, read = opened(bytes(octets))
+            json.loads(to_json(header, b"x"))
+            if 0 < table.frame_bits < 8 << 20 or table.parts:
+                render(header, table.read(1, read), 1, Rendering())
