@@ -28,15 +28,15 @@ def list_accounts(context: click.Context, *, as_json: bool) -> None:
 
     with Installation(settings_of(context), node="cli") as installation:
         accounts = PermissionsView(installation.views).snapshot().accounts.values()
-    rows = [
-        {"login": a.login, "roles": sorted(a.roles), "disabled": a.disabled} for a in accounts
-    ]
     if as_json:
+        rows = [
+            {"login": a.login, "roles": sorted(a.roles), "disabled": a.disabled} for a in accounts
+        ]
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
-    for row in rows:
-        state = "  disabled" if row["disabled"] else ""
-        click.echo(f"{row['login']:<24} {', '.join(row['roles'])}{state}")
+    for account in accounts:
+        state = "  disabled" if account.disabled else ""
+        click.echo(f"{account.login:<24} {', '.join(sorted(account.roles))}{state}")
 
 
 @command.command("reset")
