@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -28,6 +29,7 @@ from workflows.compare_instances import same_dataset
 from workflows.identify_patient import PatientModule, PatientPolicy, demographics
 
 _KNOWN_PATIENTS: Final = 100_000
+_KNOWN_SECONDS: Final = 60.0
 _AT_ONCE: Final = 2048
 """Instances in one append."""
 _log = logging.getLogger("pianku.intake")
@@ -85,7 +87,8 @@ class InstanceIntake:
         self._blobs = blobs
         self._patient_keys = patient_keys
         self._policy = policy
-        self._patients: dict[UUID, None] = {}
+        self._patients: dict[UUID, float] = {}
+        """Patients known lately; looked at again now and then, for one may have been erased."""
         self._lock = threading.Lock()
         self._waiting: list[_Ticket] = []
         self._leading = False
@@ -139,7 +142,7 @@ class InstanceIntake:
         try:
             patient = self._policy.patient(header)
             key = ticket.patient_key = self._patient_keys.key(patient)
-            if key not in self._patients:
+            if not self._is_known(key):
                 self._meet(ticket, patient, key)
         except Refusal as refusal:
             ticket.result = refusal
@@ -161,11 +164,14 @@ class InstanceIntake:
         else:
             ticket.patient = told.streams[0]
 
+    def _is_known(self, key: UUID) -> bool:
+        return time.monotonic() - self._patients.get(key, -_KNOWN_SECONDS) < _KNOWN_SECONDS
+
     def _remember(self, key: UUID) -> None:
         with self._lock:
             if len(self._patients) >= _KNOWN_PATIENTS:
                 del self._patients[next(iter(self._patients))]
-            self._patients[key] = None
+            self._patients[key] = time.monotonic()
 
     def _keep(self, tickets: Sequence[_Ticket]) -> None:
         if len(tickets) == 1:
@@ -236,7 +242,7 @@ class InstanceIntake:
             header, key = ticket.offer.header, ticket.patient_key
             assert key is not None
             batches.setdefault((header.study_uid, key), []).append(ticket.instance())
-            if ticket.patient is not None and key not in self._patients:
+            if ticket.patient is not None and not self._is_known(key):
                 told[key] = ticket.patient
         append = commands.store(
             [StudyBatch(study, key, tuple(found)) for (study, key), found in batches.items()],

@@ -155,12 +155,11 @@ class LocalBlobStore:
         Returns whether the name is new.
         """
         try:
-            os.link(source, place)
-        except FileNotFoundError:
-            if os.path.isdir(folder):  # noqa: PTH112 - a text
-                raise  # it is the source that is gone
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a text
-            return LocalBlobStore._settle(fd, source, place, folder)
+            try:
+                os.link(source, place)
+            except FileNotFoundError:
+                os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a text
+                os.link(source, place)
         except OSError as problem:
             if problem.errno != errno.EEXIST and problem.errno not in _NO_LINKS:
                 raise

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,8 +10,13 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from kernel.context import Envelope
 from kernel.identifiers import PatientId
-from kernel.ledger.ports import LedgerUnavailable
-from registry.patients.events import PatientDemographicsChanged, PatientIdentified
+from kernel.ledger.ports import Append, LedgerUnavailable, StreamAppend
+from registry.patients.events import (
+    PatientDemographicsChanged,
+    PatientIdentified,
+    PatientShredded,
+)
+from registry.patients.refusals import PatientErased
 from registry.studies.events import InstanceRefused, InstancesStored
 from registry.studies.refusals import (
     InstanceDiffers,
@@ -198,6 +204,16 @@ def test_a_later_image_fills_blanks_but_never_overrides(archive):
     (changed,) = archive.facts(PatientDemographicsChanged)
     assert (changed.demographics.name, changed.demographics.birth_date) == ("Test^Archive", "19700102")
     again.close()
+
+
+def test_images_of_an_erased_patient_are_refused_before_long(archive, monkeypatch):
+    archive.intake.store(offered(archive, instance(1)), CT1)
+    key = archive.facts(PatientIdentified)[0].patient_key
+    archive.ledger.append(Append((StreamAppend(key, (PatientShredded(patient_key=key, reason="test"),)),)))
+    moment = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: moment + 100)
+    with pytest.raises(PatientErased):
+        archive.intake.store(offered(archive, instance(2)), CT1)
 
 
 @pytest.mark.parametrize(("attributes", "expected"), [
