@@ -9,7 +9,7 @@ const FONT =
 export const lightTheme: ThemeConfig = {
   token: {
     colorPrimary: '#0b7285',
-    colorInfo: '#0b7285',
+    colorInfo: '#1d6fd0',
     colorLink: '#0b7285',
     colorText: '#17242c',
     colorTextSecondary: '#4d5f6a',
