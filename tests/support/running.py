@@ -27,6 +27,8 @@ from tests.support.modality import Node
 from tests.support.peers import free_port
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+FIRST_PASSWORD: Final = re.compile(r"account (\S+) with the password (\S+)")
+"""What a first start of `serve` prints once."""
 _READY_SECONDS: Final = 120
 _STOP_SECONDS: Final = 60
 
@@ -53,6 +55,7 @@ class RunningPianku:
         """The lines of standard output since the last start."""
         self.process: subprocess.Popen[str] | None = None
         self.ready_seconds = 0.0
+        self._own_password = ""
         self._settings = dict(settings or {})
         self._scheme = "https" if "PIANKU_HTTP__TLS_CERTIFICATE" in self._settings else "http"
 
@@ -183,11 +186,18 @@ class RunningPianku:
 
     def administer(self, path: str, body: Mapping[str, Any]) -> None:
         """Do what the security administrator does on his pages."""
-        answer = httpx.post(
-            f"{self.http}/api/v1/{path}", json=body, headers=self.token("security_admin"),
-            verify=False, timeout=30,
-        )  # fmt: skip
+        with httpx.Client(base_url=f"{self.http}/api/v1/", verify=False, timeout=60) as web:
+            web.headers.update(
+                self.token("security_admin") if self.command == "demo" else self._signed_in(web)
+            )
+            answer = web.post(path, json=body)
         assert answer.status_code == 201, answer.text
+
+    def trust_certificate(self, fingerprint: str, label: str, role: str) -> None:
+        """Let a TLS client certificate stand for a system."""
+        self.administer(
+            "certificates", {"fingerprint": fingerprint, "label": label, "roles": [role]}
+        )
 
     def allow_destination(self, ae_title: str, port: int) -> None:
         """Tell the installation of a DICOM node on the loopback that it may move to."""
@@ -196,6 +206,23 @@ class RunningPianku:
             "ae_title": ae_title, "networks": ["127.0.0.0/8"], "rights": rights,
             "host": "127.0.0.1", "port": port,
         })  # fmt: skip
+
+    def _signed_in(self, web: httpx.Client) -> dict[str, str]:
+        """Sign in with the password of the first start, changed at once as it must be."""
+        found = [m.groups() for m in map(FIRST_PASSWORD.search, self.said) if m]
+        password = self._own_password or found[0][1]
+        session = web.post("session", json={"user": "secadmin", "password": password})
+        assert session.status_code == 200, session.text
+        csrf = {"X-Pianku-Csrf": session.json()["csrf"]}
+        if not self._own_password:
+            self._own_password = f"Walk-{uuid4().hex}+1"
+            changed = web.put(
+                "session/password",
+                json={"current": password, "new": self._own_password}, headers=csrf,
+            )  # fmt: skip
+            assert changed.status_code == 200, changed.text
+            csrf = {"X-Pianku-Csrf": changed.json()["csrf"]}
+        return csrf
 
     def log(self, characters: int = 4000) -> str:
         """Return what the server said lately, for failure messages."""

@@ -5,7 +5,6 @@ Design A6 and A10: deny by default on HTTP, SOAP, DIMSE and MLLP, though the cal
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from pathlib import Path
 
@@ -13,10 +12,8 @@ import httpx
 import pytest
 
 from tests.support import ct, mllp, modality, xds
-from tests.support.running import RunningPianku
+from tests.support.running import FIRST_PASSWORD, RunningPianku
 from tests.support.soap import SoapClient
-
-_PRINTED = re.compile(r"account (\S+) with the password (\S+)")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +24,7 @@ def served(engine_dsn: str | None) -> Generator[RunningPianku]:
 
 @pytest.fixture(scope="module")
 def printed(served: RunningPianku) -> tuple[str, str]:
-    found = [m.groups() for m in map(_PRINTED.search, served.said) if m]
+    found = [m.groups() for m in map(FIRST_PASSWORD.search, served.said) if m]
     assert len(found) == 1, served.said
     return found[0][0], found[0][1]
 
@@ -96,7 +93,7 @@ def test_the_password_is_printed_at_the_first_start_only(
     assert served.stop() == 0
     served.start()
 
-    assert not any(_PRINTED.search(line) for line in served.said)
+    assert not any(FIRST_PASSWORD.search(line) for line in served.said)
     assert printed[1] not in served.log()
     kept = [p for p in served.data.rglob("*") if p.is_file()]
     assert not any(printed[1].encode() in path.read_bytes() for path in kept)
