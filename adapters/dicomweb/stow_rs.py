@@ -6,7 +6,7 @@ Called by `endpoint.py`; octets are written by a worker thread, never held whole
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -91,13 +91,18 @@ class Reception:
         else:
             raise UnsupportedMedia("multipart/related with application/dicom parts is expected")
 
-    def feed(self, octets: bytes) -> None:
-        """Take octets of the body in."""
-        if self._parser is None:
-            self._data(octets)
-            return
-        for event in self._parser.feed(octets):
-            self._handle(event)
+    def feed(self, pieces: Sequence[bytes]) -> None:
+        """Take pieces of the body in, as they came.
+
+        They are not joined: blocks this small stay in the heap, while a megabyte is mapped and
+        given back each time, which costs more than its hash.
+        """
+        for octets in pieces:
+            if self._parser is None:
+                self._data(octets)
+                continue
+            for event in self._parser.feed(octets):
+                self._handle(event)
 
     def finish(self) -> list[Result]:
         """Say that the body is complete; return what became of each part."""
@@ -245,11 +250,12 @@ async def store(
             gathered.append(chunk)
             size += len(chunk)
             if size >= _GATHER:
-                await archive.run(reception.feed, b"".join(gathered))
+                await archive.run(reception.feed, gathered)
                 gathered, size = [], 0
-        await archive.run(_last, reception, b"".join(gathered))
-    finally:
+        await archive.run(_last, reception, gathered)
+    except BaseException:
         await archive.run(reception.abort)
+        raise
     results = reception.results
     stored = [r.header for r in results if r.refusal is None and r.header is not None]
     studies = list(dict.fromkeys(r.header.study_uid for r in results if r.header is not None))
@@ -268,8 +274,8 @@ async def store(
     await exchange.answer(status, headers, body)
 
 
-def _last(reception: Reception, octets: bytes) -> None:
-    reception.feed(octets)
+def _last(reception: Reception, pieces: Sequence[bytes]) -> None:
+    reception.feed(pieces)
     reception.finish()
 
 
