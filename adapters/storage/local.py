@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from adapters.storage.journal import names_follow_files
 from repository.tiers.ports import ObjectMissing, StorageUnavailable
 
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
@@ -29,9 +30,14 @@ _LOCK: Final = ".lock"
 
 
 class LocalBlobStore:
-    """One folder tree on a local disk or a mounted share; satisfies `BlobStore`."""
+    """One folder tree on a local disk or a mounted share; satisfies `BlobStore`.
 
-    def __init__(self, root: Path, *, tier: str = "hot") -> None:
+    `one_flush`: trust the file system to make a name durable with its file; None asks it.
+    """
+
+    def __init__(
+        self, root: Path, *, tier: str = "hot", one_flush: bool | None = None
+    ) -> None:
         self.tier = tier
         self._objects = root / "objects"
         self._quarantine = root / "quarantine"
@@ -43,6 +49,7 @@ class LocalBlobStore:
                 folder.mkdir(parents=True, exist_ok=True)
             for folder in (root.parent, root):
                 _sync_folder(folder)
+            self._one_flush = names_follow_files(root) if one_flush is None else one_flush
             self._own = self._incoming / f"{os.getpid()}-{secrets.token_hex(4)}"
             with _locked(self._incoming / _LOCK):
                 self._clear_leftovers()
@@ -132,12 +139,13 @@ class LocalBlobStore:
         is_new = self._settle(fd, str(source), place, inner)
         try:
             os.fsync(fd)
-            _sync_folder(inner)
-            # Another process may have made the folders and not yet flushed their names.
-            for folder, above in ((inner, outer), (outer, str(self._objects))):
-                if folder not in self._durable:
-                    _sync_folder(above)
-                    self._durable.add(folder)
+            if not self._one_flush:
+                _sync_folder(inner)
+                # Another process may have made the folders and not yet flushed their names.
+                for folder, above in ((inner, outer), (outer, str(self._objects))):
+                    if folder not in self._durable:
+                        _sync_folder(above)
+                        self._durable.add(folder)
         except OSError:
             # The name may already stand for octets that never reached the disk.
             if is_new:
@@ -149,9 +157,10 @@ class LocalBlobStore:
     def _settle(fd: int, source: str, place: str, folder: str) -> bool:
         """Give the octets their final name, before the flush when nobody has the name yet.
 
-        One flush then covers octets and name (measured on ext4: 0.75 ms against 1.0 ms for
-        flush, rename, flush). A name that exists may be acknowledged, so its octets are only
-        replaced by octets that are already durable; they are never trusted to be whole.
+        One flush then covers octets and name where the file system keeps its promise: each
+        flush spared is 0.1 ms on an idle disk and 4 ms on a busy one (measured, ext4). A name
+        that exists may be acknowledged, so its octets are only replaced by octets that are
+        already durable; they are never trusted to be whole.
         Returns whether the name is new.
         """
         try:

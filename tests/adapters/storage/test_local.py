@@ -38,14 +38,18 @@ def store(tmp_path):
     made.close()
 
 
-def test_file_and_folders_are_flushed_before_keep_returns(store, tmp_path, monkeypatch):
+@pytest.mark.parametrize("one_flush", [False, True])
+def test_file_and_folders_are_flushed_before_keep_returns(tmp_path, monkeypatch, one_flush):
+    store = LocalBlobStore(tmp_path, one_flush=one_flush)
     flushed = []
     real = os.fsync
     monkeypatch.setattr(local.os, "fsync", lambda fd: (flushed.append(os.fstat(fd).st_ino), real(fd)))
     sealed(store).keep()
     place = tmp_path / "objects" / KEY[:2] / KEY[2:4]
-    names = [place / KEY, place, place.parent, tmp_path / "objects"]
+    names = [place / KEY] if one_flush else [place / KEY, place, place.parent, tmp_path / "objects"]
     assert flushed == [p.stat().st_ino for p in names]
+    assert place.joinpath(KEY).exists()
+    store.close()
 
 
 def test_an_existing_name_is_replaced_only_by_durable_octets(store, tmp_path, monkeypatch):
