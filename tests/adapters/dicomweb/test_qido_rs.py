@@ -80,7 +80,7 @@ def test_media_types(filled):
         return filled.http.get("/studies", headers={"accept": accept})
 
     assert get("application/json").headers["content-type"] == "application/dicom+json"
-    assert get("multipart/related; type=\"application/dicom+xml\"").content.count(
+    assert get('multipart/related; type="application/dicom+xml"').content.count(
         b"<NativeDicomModel") == 3
     assert get("text/html").status_code == 406
     assert filled.http.get("/studies?accept=application/dicom%2Bjson").status_code == 200

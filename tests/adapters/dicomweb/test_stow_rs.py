@@ -5,7 +5,7 @@ import socket
 import time
 from io import BytesIO
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pydicom
 import pytest
@@ -92,15 +92,15 @@ def test_the_study_of_the_path_must_be_that_of_the_instances(door):
 def test_xml_is_answered_when_asked_for(door):
     answer = post(door, octets(instance(1, study="A")), accept="application/dicom+xml")
     assert answer.headers["content-type"] == "application/dicom+xml"
-    root = ElementTree.fromstring(answer.content)
+    root = ET.fromstring(answer.content)
     assert [a.get("keyword") for a in root] == ["RetrieveURL", "ReferencedSOPSequence"]
     assert post(door, octets(instance(2, study="A")), accept="text/html").status_code == 406
 
 
 @pytest.mark.parametrize(("content_type", "status"), [
-    ("multipart/related; type=\"application/dicom+json\"; boundary=B", 415),
-    ("text/plain", 415), ("", 415), ("multipart/related; type=\"application/dicom\"", 400),
-    ("multipart/related; boundary=\"" + "x" * 90 + "\"", 400),
+    ('multipart/related; type="application/dicom+json"; boundary=B', 415),
+    ("text/plain", 415), ("", 415), ('multipart/related; type="application/dicom"', 400),
+    ('multipart/related; boundary="' + "x" * 90 + '"', 400),
 ])
 def test_other_media_types_are_refused(door, content_type, status):
     answer = door.http.post(

@@ -3,7 +3,7 @@
 from concurrent.futures import Future
 from io import BytesIO
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pydicom
 import pytest
@@ -59,7 +59,7 @@ def test_metadata_as_xml_hold_the_same_values(door):
     answer = door.http.get(
         f"{ONE}/metadata", headers={"accept": 'multipart/related; type="application/dicom+xml"'})
     xml = answer.content.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0]
-    root = ElementTree.fromstring(xml)
+    root = ET.fromstring(xml)
     space = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
     by_keyword = {a.get("keyword"): a for a in root}
     assert [v.text for v in by_keyword["ImageType"]] == ["A", "B"]

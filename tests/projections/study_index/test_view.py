@@ -145,6 +145,7 @@ def test_a_shredded_patient_is_gone_from_every_table(archive):
     assert archive.storage.locate(stable("A", "1", 1)) is None
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value:UserWarning", "ignore:The value:UserWarning")
 def test_hostile_values_are_indexed_as_far_as_they_go(archive):
     long, written = "x" * 9000, "王" * 900
     archive.store(
