@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 
 SESSION_COOKIE: Final = "pianku_session"
 CSRF_HEADER: Final = "x-pianku-csrf"
+UNATTENDED_HEADER: Final = "x-pianku-unattended"
 TLS_EXTENSION: Final = "pianku.tls"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_SECRET: Final = 512
@@ -32,6 +33,8 @@ class Offered:
     session: str
     csrf: str
     changes_state: bool
+    attended: bool
+    """False when the viewer says that nobody has touched it for a while: its own refresh."""
     fingerprint: str
     local: bool
     """True for a program on this machine that speaks to us directly, not a browser or proxy."""
@@ -50,6 +53,7 @@ def offered(request: HTTPConnection) -> Offered:
         session=request.cookies.get(SESSION_COOKIE, "")[:_MAX_SECRET],
         csrf=headers.get(CSRF_HEADER, "")[:_MAX_SECRET],
         changes_state=request.scope.get("method", "GET") not in _SAFE_METHODS,
+        attended=UNATTENDED_HEADER not in headers,
         fingerprint=str(tls.get("fingerprint", "")),
         local=is_loopback(address) and not any(name in headers for name in _BROWSER_OR_PROXY),
         path=str(request.scope.get("path", "")),

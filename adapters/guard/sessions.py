@@ -139,8 +139,12 @@ class SessionStore:
             )
         return Session(secret, login, credential, moment, self._expiry(moment, moment))
 
-    def find(self, secret: str) -> Session | None:
-        """Return the session of a cookie if it is still good, and keep it from going idle."""
+    def find(self, secret: str, *, attended: bool = True) -> Session | None:
+        """Return the session of a cookie if it is still good.
+
+        It is kept from going idle only by somebody: an unattended viewer that refreshes its
+        list does not.
+        """
         wanted = _sha256(secret)
         with self._reader.connect() as connection:
             row = connection.execute(_FIND, {"wanted": wanted}).first()
@@ -151,6 +155,8 @@ class SessionStore:
         if moment >= self._expiry(created, seen):
             self._delete(_SESSIONS.c.id_sha256 == wanted)
             return None
+        if not attended:
+            return Session(secret, row.login, row.credential, created, self._expiry(created, seen))
         if (moment - seen).total_seconds() >= _TOUCH_SECONDS:
             with self._writer.begin() as connection:
                 connection.execute(

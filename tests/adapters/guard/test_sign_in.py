@@ -161,6 +161,18 @@ def test_idle_and_absolute_limits(place: Installation) -> None:
         place.guard.http_subject(request(cookie(busy.secret)))
 
 
+def test_a_viewer_that_refreshes_itself_keeps_no_session_alive(place: Installation) -> None:
+    place.account("lin", "clinician")
+    secret = place.sign_in.sign_in("lin", PASSWORD, "a").session.secret
+    unattended = {**cookie(secret), "x-pianku-unattended": "1"}
+    for _ in range(2):
+        place.clock.forward(minutes=14)
+        place.guard.http_subject(request(unattended))
+    place.clock.forward(minutes=3)
+    with pytest.raises(SignedOut):
+        place.guard.http_subject(request(unattended))
+
+
 def test_a_disabled_account_is_out_and_cannot_come_in(place: Installation) -> None:
     place.account("lin", "clinician")
     session = place.sign_in.sign_in("lin", PASSWORD, "a").session

@@ -21,6 +21,12 @@ export function rememberCsrf(token: string): void {
   csrfToken = token;
 }
 
+const ATTENDED_MS = 60_000;
+let touchedAt = Date.now();
+for (const kind of ['pointerdown', 'pointermove', 'keydown', 'wheel'] as const) {
+  window.addEventListener(kind, () => (touchedAt = Date.now()), { passive: true, capture: true });
+}
+
 async function refusal(response: Response): Promise<ApiError> {
   const kind = response.headers.get('Content-Type') ?? '';
   if (kind.includes('json')) {
@@ -40,6 +46,8 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   const headers = new Headers(init.headers);
   const method = init.method ?? 'GET';
   if (method !== 'GET' && csrfToken) headers.set('X-Pianku-Csrf', csrfToken);
+  // The list refreshes itself: that must not keep a session alive that nobody uses (P-2).
+  if (Date.now() - touchedAt > ATTENDED_MS) headers.set('X-Pianku-Unattended', '1');
   let response: Response;
   try {
     response = await fetch(path, { ...init, headers, credentials: 'same-origin' });
