@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +31,8 @@ from projections.database import (
 log = logging.getLogger("pianku.projections")
 _BATCH: Final = 1000
 _ATTEND_SECONDS: Final = 1.0
+_AWAY: Final = (Unavailable, sa.exc.OperationalError, sa.exc.InterfaceError)
+"""What says that a tier or the database cannot serve now; anything else is poison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,18 @@ class Lag:
     lag_events: int
     error: str
     error_position: int
+
+
+def _wanted(spec: ViewSpec, events: Sequence[Recorded]) -> list[Recorded]:
+    return [event for event in events if event.fact.TOPIC in spec.topics]
+
+
+def _move(connection: sa.Connection, moved: Sequence[tuple[str, int]], position: int) -> None:
+    if moved:
+        key = sa.tuple_(GENERATIONS.c.view, GENERATIONS.c.generation)
+        connection.execute(
+            GENERATIONS.update().where(key.in_(list(moved))).values(position=position)
+        )
 
 
 class Runner:
@@ -66,7 +80,7 @@ class Runner:
         for thread in threads:
             thread.start()
         while not self._stopping.wait(_ATTEND_SECONDS):
-            self._attend()
+            self._attempt(self._attend)
         for thread in threads:
             thread.join()
 
@@ -85,7 +99,7 @@ class Runner:
             follower.stop()
 
     def _follow(self, ledger: str) -> None:
-        self.catch_up(ledger)
+        self._attempt(lambda: self.catch_up(ledger))
         follower = self._ledgers[ledger].follow(self._lowest(ledger))
         self._followers.append(follower)
         if self._stopping.is_set():
@@ -93,10 +107,20 @@ class Runner:
         for batch in follower:
             if self._stopping.is_set():
                 return
-            self.apply(ledger, batch)
-            # A rebuild asked for meanwhile starts from 0: bring it up beside the live one.
-            if self._lowest(ledger) < batch[-1].position:
-                self.catch_up(ledger)
+            self._attempt(lambda batch=batch: self._take(ledger, batch))  # type: ignore[misc]
+
+    def _take(self, ledger: str, batch: Sequence[Recorded]) -> None:
+        # A rebuild asked for meanwhile starts from 0: it is brought up beside the live one.
+        if self.apply(ledger, batch) < batch[-1].position:
+            self.catch_up(ledger)
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        """Do it; when the database is away nothing is lost, `_attend` catches up later."""
+        try:
+            work()
+        except _AWAY as problem:
+            log.warning("views wait", extra={"problem": type(problem).__name__})
+            self._stopping.wait(_ATTEND_SECONDS)
 
     def catch_up(self, ledger: str) -> None:
         """Apply everything the ledger holds, then switch generations that are complete."""
@@ -117,52 +141,66 @@ class Runner:
             }
         self._switch(ledger)
 
-    def apply(self, ledger: str, batch: Sequence[Recorded]) -> None:
-        """Apply a batch to every running generation that has not seen it."""
+    def apply(self, ledger: str, batch: Sequence[Recorded]) -> int:
+        """Apply a batch to every running generation that has not seen it, in one transaction.
+
+        Returns the lowest position at which any of them stands now.
+        """
+        end = batch[-1].position
         with self._lock:
-            for generation in self._running(ledger):
-                if generation.position < batch[0].position - 1:
-                    continue  # it would skip events: catch_up brings it to this batch first
+            running = self._running(ledger)
+            # A generation that is further behind would skip events: catch_up sees to it.
+            ready = [g for g in running if batch[0].position - 1 <= g.position < end]
+            failed = self._together(ready, batch)
+            for generation, problem in failed:
                 pending = [e for e in batch if e.position > generation.position]
-                if pending:
-                    self._apply_to(generation, pending)
+                self._one_by_one(generation, pending, problem)
+            if not failed and all(g in ready or g.position >= end for g in running):
+                return end
+            return self._lowest(ledger)
 
-    def _apply_to(self, generation: Generation, events: Sequence[Recorded]) -> None:
-        spec = self._database.specs[generation.view]
-        try:
-            self._transact(generation, spec, events)
-        except Unavailable as problem:
-            # A tier that is away is no poison: nothing was applied, `_attend` tries again.
-            log.warning("view waits", extra={"view": generation.view, "problem": problem.code})
-        except Exception as problem:
-            if len(events) == 1:
-                self._poisoned(generation, events[0], problem)
-                return
-            # One of them is poison: apply what comes before it, one transaction an event.
-            for event in events:
-                try:
-                    self._transact(generation, spec, (event,))
-                except Unavailable:
-                    return
-                except Exception as cause:  # noqa: BLE001 - whatever it is, only this view stops
-                    self._poisoned(generation, event, cause)
-                    return
-
-    def _transact(
-        self, generation: Generation, spec: ViewSpec, events: Sequence[Recorded]
-    ) -> None:
-        wanted = [e for e in events if e.fact.TOPIC in spec.topics]
+    def _together(
+        self, ready: Sequence[Generation], batch: Sequence[Recorded]
+    ) -> list[tuple[Generation, Exception]]:
+        """Apply and move on all generations; returns those that could not."""
+        failed: list[tuple[Generation, Exception]] = []
+        moved: list[tuple[str, int]] = []
         with self._database.writer.begin() as connection:
-            if wanted:
-                self._projection(generation, spec).apply(connection, wanted)
-            connection.execute(
-                GENERATIONS.update()
-                .where(
-                    GENERATIONS.c.view == generation.view,
-                    GENERATIONS.c.generation == generation.generation,
-                )
-                .values(position=events[-1].position)
-            )
+            for generation in ready:
+                spec = self._database.specs[generation.view]
+                wanted = _wanted(spec, [e for e in batch if e.position > generation.position])
+                try:
+                    if wanted:
+                        with connection.begin_nested():
+                            self._projection(generation, spec).apply(connection, wanted)
+                except Exception as problem:  # noqa: BLE001 - told apart in _one_by_one
+                    failed.append((generation, problem))
+                else:
+                    moved.append((generation.view, generation.generation))
+            _move(connection, moved, batch[-1].position)
+        return failed
+
+    def _one_by_one(
+        self, generation: Generation, events: Sequence[Recorded], problem: Exception
+    ) -> None:
+        """Apply what comes before a poison event, then stop the view at it."""
+        if isinstance(problem, _AWAY):
+            # A tier that is away is no poison: nothing was applied, `_attend` tries again.
+            log.warning("view waits", extra={"view": generation.view})
+            return
+        spec = self._database.specs[generation.view]
+        for event in events:
+            try:
+                with self._database.writer.begin() as connection:
+                    if wanted := _wanted(spec, (event,)):
+                        self._projection(generation, spec).apply(connection, wanted)
+                    key = (generation.view, generation.generation)
+                    _move(connection, [key], event.position)
+            except _AWAY:
+                return
+            except Exception as cause:  # noqa: BLE001 - whatever it is, only this view stops
+                self._poisoned(generation, event, cause)
+                return
 
     def _projection(self, generation: Generation, spec: ViewSpec) -> Projection:
         key = (generation.view, generation.generation)

@@ -220,7 +220,12 @@ def test_the_running_projector_follows_and_notices_a_rebuild(
     assert not thread.is_alive()
 
 
-def test_a_tier_that_is_away_is_no_poison(tmp_path: Path, ledger: EventLedger) -> None:
+@pytest.mark.parametrize(
+    "problem", [Unavailable(), sa.exc.OperationalError("statement", {}, Exception("disk full"))]
+)
+def test_a_tier_or_database_that_is_away_is_no_poison(
+    tmp_path: Path, ledger: EventLedger, problem: Exception
+) -> None:
     away = True
 
     class Reading:
@@ -229,7 +234,7 @@ def test_a_tier_that_is_away_is_no_poison(tmp_path: Path, ledger: EventLedger) -
 
         def apply(self, connection: sa.Connection, events: Sequence[Recorded]) -> None:
             if away:
-                raise Unavailable
+                raise problem
             CountProjection(self._tables, poisonable=False).apply(connection, events)
 
     view = ViewSpec(
