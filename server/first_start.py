@@ -6,19 +6,17 @@ Called by `serve` and `demo` before the roles start.
 
 from __future__ import annotations
 
-import secrets
-import string
 from dataclasses import dataclass
 from typing import Final
 
 from kernel.context import Envelope, acting_as
 from kernel.events import Recorded
 from registry.access.events import AccountCreated
+from registry.access.passwords import generate_password
 from server.settings import Settings
 from server.wiring import Installation
 
 FIRST_ADMINISTRATOR: Final = "secadmin"
-_CLASSES: Final = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.+=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ def prepare(settings: Settings) -> FirstAccount | None:
         installation.create()
         if _any_account(installation):
             return None
-        account = FirstAccount(FIRST_ADMINISTRATOR, generated_password())
+        account = FirstAccount(FIRST_ADMINISTRATOR, generate_password(20))
         with acting_as(Envelope(subject="system", protocol="cli", purpose="first start")):
             installation.administration.create_account(
                 account.login, "安全管理员", ("security_admin",), account.password
@@ -46,12 +44,3 @@ def prepare(settings: Settings) -> FirstAccount | None:
 def _any_account(installation: Installation) -> bool:
     found: list[Recorded] = installation.facts.read(0, 1, topics=(AccountCreated.TOPIC,))
     return bool(found)
-
-
-def generated_password() -> str:
-    """Return 20 random characters that meet the password policy (P-1)."""
-    everything = "".join(_CLASSES)
-    while True:
-        password = "".join(secrets.choice(everything) for _ in range(20))
-        if all(any(c in group for c in password) for group in _CLASSES):
-            return password

@@ -46,12 +46,12 @@ def list_accounts(context: click.Context, *, as_json: bool) -> None:
 def reset(context: click.Context, login: str, *, yes: bool) -> None:
     """Give LOGIN a generated password, shown once, to be changed at the next sign-in."""
     from kernel.context import Envelope, acting_as
-    from server.first_start import generated_password
+    from registry.access.passwords import generate_password
     from server.wiring import Installation
 
     if not yes:
         click.confirm(f"give {login} a new password?", abort=True)
-    password = generated_password()
+    password = generate_password(20)
     envelope = Envelope(subject="operator", protocol="cli", purpose="password reset")
     with Installation(settings_of(context), node="cli") as installation, acting_as(envelope):
         installation.administration.change_password(login, password, None)
