@@ -10,14 +10,15 @@ import hashlib
 import hmac
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4, uuid5
 
 from kernel.refusals import Invalid
 
-_OID: Final = re.compile(r"(?:0|1|2)(?:\.(?:0|[1-9]\d*))+")
-_LAX_UID: Final = re.compile(r"\d+(?:\.\d+)+")
+_OID: Final = re.compile(r"[012](?:\.(?:0|[1-9][0-9]*))+")
+_LAX_UID: Final = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 _MAX_OID: Final = 64
 
 NAMESPACE: Final = uuid5(UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8"), "pianku")
@@ -31,7 +32,7 @@ class BadIdentifier(Invalid):
 
 
 def is_oid(text: str) -> bool:
-    """Tell whether `text` is an ISO OID of at most 64 characters (PS3.5 9.1, ITI TF-3 4.2.3.1.7)."""
+    """Tell whether `text` is an OID of at most 64 characters (PS3.5 9.1, ITI TF-3 4.2.3.1.7)."""
     return len(text) <= _MAX_OID and _OID.fullmatch(text) is not None
 
 
@@ -65,12 +66,12 @@ def stream_id(kind: str, *key: str) -> UUID:
 
 def entry_uuid(text: str) -> UUID:
     """Parse `urn:uuid:...` (ITI TF-3 4.2.3.1.7); raises `BadIdentifier`."""
-    try:
-        if not text.startswith("urn:uuid:"):
-            raise ValueError
-        return UUID(text[9:])
-    except ValueError:
-        raise BadIdentifier("not a urn:uuid identifier", value=text[:80]) from None
+    prefix, found = text[:9], None
+    with suppress(ValueError):
+        found = UUID(text[9:])
+    if prefix != "urn:uuid:" or found is None:
+        raise BadIdentifier("not a urn:uuid identifier", value=text[:80])
+    return found
 
 
 def urn(uuid: UUID) -> str:
@@ -88,7 +89,7 @@ class PatientId:
 
     def __post_init__(self) -> None:
         """Refuse an empty id or an authority that is not an OID."""
-        if not self.id or len(self.id) > 128 or any(c in self.id for c in "^&|~\r\n\x00"):  # noqa: PLR2004 - CX.1 bound we keep
+        if not self.id or len(self.id) > 128 or any(c in self.id for c in "^&|~\r\n\x00"):
             raise BadIdentifier("the patient id is empty or holds HL7 delimiters")
         if not is_oid(self.authority):
             raise BadIdentifier("the assigning authority is not an OID", value=self.authority[:80])
@@ -101,11 +102,11 @@ class PatientId:
     def parse(cls, text: str) -> PatientId:
         """Parse `id^^^&OID&ISO`; namespace ids and other universal id types are refused."""
         components = text.split("^")
-        if len(components) < 4:  # noqa: PLR2004 - CX.4 holds the authority
+        if len(components) < 4:
             raise BadIdentifier("a patient id needs the form id^^^&OID&ISO")
         authority = components[3].split("&")
         named = any(components[1:3]) or any(authority[:1])
-        if len(authority) != 3 or authority[2] != "ISO" or named:  # noqa: PLR2004 - HD has three parts
+        if len(authority) != 3 or authority[2] != "ISO" or named:
             raise BadIdentifier("a patient id needs the form id^^^&OID&ISO")
         return cls(components[0], authority[1])
 
@@ -118,7 +119,7 @@ class PatientKeys:
     """
 
     def __init__(self, secret: bytes) -> None:
-        if len(secret) < 32:  # noqa: PLR2004 - 256 bits
+        if len(secret) < 32:
             raise ValueError("the patient key secret needs at least 32 bytes")
         self._secret = secret
 

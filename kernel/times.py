@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from kernel.refusals import Invalid
 
-_DTM: Final = re.compile(r"\d{4}(?:\d{2}){0,5}")
+_DTM: Final = re.compile(r"[0-9]{4}(?:[0-9]{2}){0,5}")
 _PADDING_LOW: Final = "00000101000000"
 
 

@@ -77,8 +77,13 @@ def sqlite_engine(path: str, *, writer: bool) -> Engine:
     def _prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY",
-                       "cache_size=-65536", "mmap_size=1073741824"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "temp_store=MEMORY",
+            "cache_size=-65536",
+            "mmap_size=1073741824",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -149,8 +154,13 @@ class ViewsDatabase:
         self.tables(spec.name, made.suffix).metadata.create_all(connection)
         connection.execute(
             GENERATIONS.insert().values(
-                view=spec.name, generation=number, version=spec.version, state=state, position=0,
-                error="", error_position=0,
+                view=spec.name,
+                generation=number,
+                version=spec.version,
+                state=state,
+                position=0,
+                error="",
+                error_position=0,
             )
         )
         return made

@@ -284,17 +284,22 @@ class Runner:
                 continue
             head = self._ledgers[spec.ledger].head()
             found.append(
-                Lag(row.view, row.generation, row.state, row.position, head - row.position,
-                    row.error, row.error_position)
+                Lag(
+                    row.view,
+                    row.generation,
+                    row.state,
+                    row.position,
+                    head - row.position,
+                    row.error,
+                    row.error_position,
+                )
             )
         return found
 
     def rebuild(self, view: str) -> Generation:
         """Begin a new generation beside the live one; a running projector fills and switches it."""
         with self._database.writer.begin() as connection:
-            return self._database.add_generation(
-                connection, self._database.specs[view], BUILDING
-            )
+            return self._database.add_generation(connection, self._database.specs[view], BUILDING)
 
     def resume(self, view: str) -> None:
         """Let a stopped view try its poison event again (after a repair)."""
@@ -314,7 +319,6 @@ class Runner:
                 self._database.tables(row.view, row.suffix).metadata.drop_all(connection)
                 connection.execute(
                     GENERATIONS.delete().where(
-                        GENERATIONS.c.view == row.view,
-                        GENERATIONS.c.generation == row.generation,
+                        GENERATIONS.c.view == row.view, GENERATIONS.c.generation == row.generation
                     )
                 )

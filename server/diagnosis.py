@@ -58,8 +58,11 @@ def _tls(settings: Settings) -> list[Finding]:
             )
     exposed = http.host not in {"127.0.0.1", "::1", "localhost"} and not http.tls_certificate
     findings.append(
-        Finding("TLS", not exposed, "listens beyond this machine without TLS" if exposed else
-                "on, or this machine only")
+        Finding(
+            "TLS",
+            not exposed,
+            "listens beyond this machine without TLS" if exposed else "on, or this machine only",
+        )
     )
     return findings
 
@@ -73,9 +76,11 @@ def _volume(directory: Path) -> Finding:
     resolved = str(directory.resolve())
     best = max(
         (line.split() for line in mounts if resolved.startswith(line.split()[1])),
-        key=lambda fields: len(fields[1]), default=["unknown", "/"],
+        key=lambda fields: len(fields[1]),
+        default=["unknown", "/"],
     )
     if any(mark in best[0] for mark in _ENCRYPTED):
         return Finding("encrypted volume", True, f"{best[0]} (a mapped device)")
-    return Finding("encrypted volume", True, f"{best[0]} does not look encrypted: see "
-                   "docs/operate/security.md")
+    return Finding(
+        "encrypted volume", True, f"{best[0]} does not look encrypted: see docs/operate/security.md"
+    )

@@ -42,9 +42,7 @@ class Report:
         """Return the report as JSON values."""
         return {
             "ready": self.ready,
-            "checks": [
-                {"name": f.name, "good": f.good, "detail": f.detail} for f in self.findings
-            ],
+            "checks": [{"name": f.name, "good": f.good, "detail": f.detail} for f in self.findings],
         }
 
 
@@ -107,5 +105,6 @@ def _view(lag: Lag) -> Finding:
     detail = f"{lag.state}, {lag.lag_events} events behind"
     if lag.error:
         detail += f"; stopped at {lag.error_position}: {lag.error}"
-    return Finding(f"view {lag.view}", lag.state != "stopped" and lag.lag_events < _BEHIND_EVENTS,
-                   detail)
+    return Finding(
+        f"view {lag.view}", lag.state != "stopped" and lag.lag_events < _BEHIND_EVENTS, detail
+    )

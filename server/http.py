@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -48,7 +48,10 @@ class Doors:
 def build_app(doors: Doors) -> ASGIApp:
     """Return the application of one web process."""
     app = FastAPI(
-        title="Pianku", version="1", openapi_url="/api/v1/openapi.json", docs_url=None,
+        title="Pianku",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
         redoc_url=None,
     )
     for router in doors.routers:
@@ -133,14 +136,12 @@ def _add_health(app: FastAPI, health: Health) -> None:
 
 def _add_spa(app: FastAPI, folder: Path) -> None:
     root = folder.resolve()
-    known = {
-        "/" + str(p.relative_to(root)): p for p in root.rglob("*") if p.is_file()
-    }
+    known = {"/" + str(p.relative_to(root)): p for p in root.rglob("*") if p.is_file()}
     index = root / "index.html"
 
     @app.get("/{path:path}", include_in_schema=False)
-    async def viewer(request: Request) -> Response:
-        path = request.url.path
+    async def viewer(path: str) -> Response:
+        path = f"/{path}"
         found = known.get(path)
         if found is not None:
             caching = _IMMUTABLE if path.startswith("/assets/") else "no-cache"

@@ -75,8 +75,9 @@ def _in_database(dsn: str, schema: str) -> dict[str, str]:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
         for statement in (
             sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)),
-            sql.SQL("CREATE TABLE IF NOT EXISTS {} (name text PRIMARY KEY, value text NOT NULL)")
-            .format(table),
+            sql.SQL(
+                "CREATE TABLE IF NOT EXISTS {} (name text PRIMARY KEY, value text NOT NULL)"
+            ).format(table),
         ):
             connection.execute(statement)
         for name, value in _new().items():

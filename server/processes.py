@@ -158,8 +158,9 @@ class Supervisor:
             for index, child in enumerate(self._children):
                 if child.process.poll() is None:
                     continue
-                log.error("role ended", extra={"role": child.role,
-                                               "exit_code": child.process.returncode})
+                log.error(
+                    "role ended", extra={"role": child.role, "exit_code": child.process.returncode}
+                )
                 if self._too_many_deaths():
                     self._failed = True
                     self._stopping.set()

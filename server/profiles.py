@@ -1,6 +1,6 @@
 """The two presets: `embedded` (SQLite and files) and `hospital` (PostgreSQL, roles apart).
 
-Design A2: same code, same tests. Called by `settings.load`, which overlays file, environment, flags.
+Design A2: same code, same tests. Called by `settings.load`, which lays the rest over.
 """
 
 from __future__ import annotations

@@ -25,8 +25,13 @@ class Advance(Protocol):
 def bar(title: str, total: int) -> Iterator[Advance]:
     """Show a bar on standard error, and nothing when that is no terminal."""
     progress = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True), transient=True, disable=not Console(stderr=True).is_terminal,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not Console(stderr=True).is_terminal,
     )
     with progress:
         task = progress.add_task(title, total=total)

@@ -96,9 +96,7 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     patient_feed_required: Annotated[
         bool, Meta(description="Refuse documents of patients no feed or image has made known.")
     ] = True
-    codes: Annotated[
-        str, Meta(description="File of code sets instead of the ones we ship.")
-    ] = ""
+    codes: Annotated[str, Meta(description="File of code sets instead of the ones we ship.")] = ""
     unchecked_codes: Annotated[
         tuple[str, ...], Meta(description="Code types whose values are not checked.")
     ] = ()
@@ -119,8 +117,7 @@ class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Who may come in."""
 
     loopback_system: Annotated[
-        bool,
-        Meta(description="SOAP, HL7 and any AE title from loopback act as `loopback` (demo)."),
+        bool, Meta(description="SOAP, HL7 and any AE title from loopback act as `loopback` (demo).")
     ] = False
     idle_minutes: Annotated[int, Meta(ge=1, description="A session unused so long ends.")] = 30
     absolute_hours: Annotated[int, Meta(ge=1, description="A session ends after this.")] = 12
@@ -159,9 +156,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise BadSettings("ledger.dsn_file cannot be read") from problem
 
 
-def load(
-    file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]
-) -> Settings:
+def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
     """Return the settings of a TOML file, overlaid by the environment, overlaid by flags.
 
     `PIANKU_HTTP__PORT=9000` and the flag `{"http.port": 9000}` both mean `http.port`.

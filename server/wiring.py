@@ -93,7 +93,8 @@ class Installation:
     def keys(self) -> Keys:
         """Return the keys of patients and of this node."""
         made = open_keys(
-            self.settings.directory / "keys", self._dsn,
+            self.settings.directory / "keys",
+            self._dsn,
             schema=f"{self.settings.ledger.schema}_keys",
         )
         self._closing.append(made.close)
@@ -114,7 +115,11 @@ class Installation:
             )
         else:
             made = open_postgres(
-                self._dsn, name, topics=topics, ring=ring, schema=self.settings.ledger.schema,
+                self._dsn,
+                name,
+                topics=topics,
+                ring=ring,
+                schema=self.settings.ledger.schema,
                 node=self.node,
             )
         self._closing.append(made.close)
@@ -146,8 +151,12 @@ class Installation:
         """Return every view (`projections.catalogue` says what each is for)."""
         stored = StoredInstances(self.blobs)
         return (
-            permissions.SPEC, patient_index.SPEC, document_index.SPEC, audit_trail.SPEC,
-            study_index.spec(stored), storage_map.spec(stored),
+            permissions.SPEC,
+            patient_index.SPEC,
+            document_index.SPEC,
+            audit_trail.SPEC,
+            study_index.spec(stored),
+            storage_map.spec(stored),
         )
 
     @cached_property
@@ -225,7 +234,10 @@ class Installation:
     def guard(self) -> Guard:
         """Return the one guard."""
         return Guard(
-            Directory(PermissionsView(self.views)), self.sessions, self.access, node=self.node,
+            Directory(PermissionsView(self.views)),
+            self.sessions,
+            self.access,
+            node=self.node,
             loopback_system=self.settings.guard.loopback_system,
         )
 

@@ -129,9 +129,7 @@ class AccessAdministration:
     ) -> int:
         stream = commands.account_stream(login)
         for last_try in (False, True):
-            state, version = self._facts.fold(
-                stream, commands.NO_ACCOUNT, commands.apply_account
-            )
+            state, version = self._facts.fold(stream, commands.NO_ACCOUNT, commands.apply_account)
             batch = decide(state, version)
             if batch is None:
                 return self._facts.head()

@@ -34,16 +34,32 @@ DICOM_UIDS: Final = "1.2.840.10008.2.6.1"
 _LOINC: Final = "2.16.840.1.113883.6.1"
 _SNOMED: Final = "2.16.840.1.113883.6.96"
 _SCHEMES: Final = {
-    "SCT": _SNOMED, "SRT": _SNOMED, "SNM3": "2.16.840.1.113883.6.51",
-    "DCM": "1.2.840.10008.2.16.4", "LN": _LOINC,
+    "SCT": _SNOMED,
+    "SRT": _SNOMED,
+    "SNM3": "2.16.840.1.113883.6.51",
+    "DCM": "1.2.840.10008.2.16.4",
+    "LN": _LOINC,
 }
 """Coding scheme designators and their OIDs (PS3.16 table 8-1)."""
 _DERIVED: Final = frozenset(
-    {"AU", "DOC", "KO", "M3D", "PLAN", "PR", "REG", "RTDOSE", "RTPLAN", "RTRECORD", "RTSTRUCT",
-     "SEG", "SR"}
+    {
+        "AU",
+        "DOC",
+        "KO",
+        "M3D",
+        "PLAN",
+        "PR",
+        "REG",
+        "RTDOSE",
+        "RTPLAN",
+        "RTRECORD",
+        "RTSTRUCT",
+        "SEG",
+        "SR",
+    }
 )
 """Modalities that acquire nothing (not of PS3.16 CID 29)."""
-_TIME: Final = re.compile(r"\d{2}(?:\d{2}(?:\d{2})?)?")
+_TIME: Final = re.compile(r"[0-9]{2}(?:[0-9]{2}(?:[0-9]{2})?)?")
 _PROCEDURE_CODE: Final = "00081032"
 _REGION: Final = "00082218"
 _REQUEST: Final = "00400275"
@@ -215,9 +231,7 @@ def _type_code(metadata: Iterable[Metadata], policy: ManifestPolicy) -> Code:
     return policy.type_code
 
 
-def _associations(
-    set_uuid: UUID, entry_uuid: UUID, replaces: UUID | None
-) -> Iterable[Association]:
+def _associations(set_uuid: UUID, entry_uuid: UUID, replaces: UUID | None) -> Iterable[Association]:
     yield Association(
         entry_uuid=stream_id("manifest-member", str(entry_uuid)),
         type=AssociationType.HAS_MEMBER,

@@ -90,9 +90,7 @@ class PatientPolicy:
 def demographics(header: PatientModule) -> Demographics:
     """Return who the patient is according to a data set."""
     return Demographics(
-        name=header.patient_name,
-        birth_date=header.patient_birth_date,
-        sex=header.patient_sex,
+        name=header.patient_name, birth_date=header.patient_birth_date, sex=header.patient_sex
     )
 
 

@@ -28,9 +28,7 @@ class ProvideAndRegister:
         self._register = register
         self._tier = tier
 
-    def __call__(
-        self, submission: Submission, documents: Mapping[UUID, Incoming]
-    ) -> Registered:
+    def __call__(self, submission: Submission, documents: Mapping[UUID, Incoming]) -> Registered:
         """File `documents` (entryUUID -> octets taken in with SHA-1) under their metadata.
 
         The metadata need no hash, size or repositoryUniqueId; given ones are checked. The
@@ -55,16 +53,10 @@ class ProvideAndRegister:
 
     def _described(self, entry: DocumentEntry, content: Incoming) -> DocumentEntry:
         objects.check_content(
-            content,
-            unique_id=entry.unique_id,
-            promised_hash=entry.hash,
-            promised_size=entry.size,
+            content, unique_id=entry.unique_id, promised_hash=entry.hash, promised_size=entry.size
         )
         return msgspec.structs.replace(
-            entry,
-            hash=content.sha1,
-            size=content.size,
-            repository_unique_id=self.repository_oid,
+            entry, hash=content.sha1, size=content.size, repository_unique_id=self.repository_oid
         )
 
     def _keep(self, documents: Mapping[UUID, Incoming]) -> Iterable[StreamAppend]:

@@ -112,7 +112,10 @@ class PublishStudy:
             submission = describe(row, self._metadata(row, instances), made, self._policy)
             entry_uuid = submission.entries[0].entry_uuid
             said = commands.publish(
-                study, version, entry_uuid=entry_uuid, unique_id=unique_id,
+                study,
+                version,
+                entry_uuid=entry_uuid,
+                unique_id=unique_id,
                 instance_count=study.instance_count,
             )
             self._register.with_objects(
@@ -242,9 +245,7 @@ class StudyPublisher:
         log.warning("study not published", extra={"code": code, "retry_seconds": wait})
 
 
-def manifest_uid(
-    study_uid: str, instances: Sequence[InstanceRow], policy: ManifestPolicy
-) -> str:
+def manifest_uid(study_uid: str, instances: Sequence[InstanceRow], policy: ManifestPolicy) -> str:
     """Return the SOP Instance UID of the manifest of exactly these instances."""
     digest = hashlib.sha256()
     for uid in sorted(one.sop_uid for one in instances):
@@ -281,5 +282,3 @@ class _Patient:
     @property
     def patient_sex(self) -> str:
         return self.row.sex
-
-

@@ -32,12 +32,7 @@ class RegisterDocuments:
     """Registers submissions in the ledger of facts. Thread safe."""
 
     def __init__(
-        self,
-        facts: Ledger,
-        patient_keys: PatientKeys,
-        *,
-        rules: Rules,
-        clock: Clock = now,
+        self, facts: Ledger, patient_keys: PatientKeys, *, rules: Rules, clock: Clock = now
     ) -> None:
         self._facts = facts
         self._patient_keys = patient_keys

@@ -12,8 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from kernel.context import Envelope
@@ -26,45 +25,14 @@ from registry.studies.refusals import InstanceDiffers, IntakeClosed, PatientNotK
 from registry.studies.values import Instance, Outcome, StudyBatch
 from repository.tiers.ports import BlobStore, Incoming, ObjectMissing
 from workflows.compare_instances import same_dataset
-from workflows.identify_patient import PatientModule, PatientPolicy, demographics
+from workflows.gather_instances import Group, Offer, Ticket
+from workflows.identify_patient import PatientPolicy, demographics
 
 _KNOWN_PATIENTS: Final = 100_000
 _KNOWN_SECONDS: Final = 60.0
 _AT_ONCE: Final = 2048
 """Instances in one append."""
 _log = logging.getLogger("pianku.intake")
-
-
-class Identified(PatientModule, Protocol):
-    """What the header of an instance tells; `repository.instances.header.InstanceHeader` is one."""
-
-    @property
-    def sop_uid(self) -> str:
-        """Return SOP Instance UID."""
-        ...
-
-    @property
-    def series_uid(self) -> str:
-        """Return Series Instance UID."""
-        ...
-
-    @property
-    def sop_class_uid(self) -> str:
-        """Return SOP Class UID."""
-        ...
-
-    @property
-    def transfer_syntax(self) -> str:
-        """Return the transfer syntax of the data set."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One Part 10 file, sealed, and what its header tells."""
-
-    incoming: Incoming
-    header: Identified
 
 
 class InstanceIntake:
@@ -90,7 +58,7 @@ class InstanceIntake:
         self._patients: dict[UUID, float] = {}
         """Patients known lately; looked at again now and then, for one may have been erased."""
         self._lock = threading.Lock()
-        self._waiting: list[_Ticket] = []
+        self._waiting: list[Ticket] = []
         self._leading = False
         self._closed = False
         # Flushes of one request's files overlap; threads are made when first needed.
@@ -123,7 +91,7 @@ class InstanceIntake:
         self._keepers.shutdown()
 
     def _take(self, offers: Sequence[Offer], envelope: Envelope) -> list[Outcome | Refusal]:
-        tickets = [_Ticket(offer, envelope) for offer in offers]
+        tickets = [Ticket(offer, envelope) for offer in offers]
         held = self._ledger.claims(commands.SOP_INSTANCE, [t.sop_uid for t in tickets])
         for ticket in tickets:
             if ticket.sop_uid in held:
@@ -136,7 +104,7 @@ class InstanceIntake:
                 ticket.result = self._compare(ticket)
         return [ticket.outcome() for ticket in tickets]
 
-    def _prepare(self, ticket: _Ticket) -> bool:
+    def _prepare(self, ticket: Ticket) -> bool:
         """Find out whose instance it is, and what it makes known of him."""
         header = ticket.offer.header
         try:
@@ -148,7 +116,7 @@ class InstanceIntake:
             ticket.result = refusal
         return ticket.result is None
 
-    def _meet(self, ticket: _Ticket, patient: PatientId, key: UUID) -> None:
+    def _meet(self, ticket: Ticket, patient: PatientId, key: UUID) -> None:
         state, version = self._ledger.fold(key, patients.NOT_KNOWN, patients.apply_patient)
         if not state.known and not self._policy.create:
             raise PatientNotKnown
@@ -173,18 +141,18 @@ class InstanceIntake:
                 del self._patients[next(iter(self._patients))]
             self._patients[key] = time.monotonic()
 
-    def _keep(self, tickets: Sequence[_Ticket]) -> None:
+    def _keep(self, tickets: Sequence[Ticket]) -> None:
         if len(tickets) == 1:
             tickets[0].keep()
             return
         for done in [self._keepers.submit(ticket.keep) for ticket in tickets]:
             done.result()
 
-    def _record(self, tickets: Sequence[_Ticket]) -> None:
+    def _record(self, tickets: Sequence[Ticket]) -> None:
         """Record what was kept: lead a commit, or let the thread that leads take it along."""
         if not tickets:
             return
-        group = _Group(tickets)
+        group = Group(tickets)
         with self._lock:
             for ticket in tickets:
                 ticket.group = group
@@ -221,12 +189,12 @@ class InstanceIntake:
                 assert ticket.group is not None
                 ticket.group.one_done()
 
-    def _commit(self, batch: Sequence[_Ticket]) -> None:
+    def _commit(self, batch: Sequence[Ticket]) -> None:
         """Commit one append for each caller in the batch; the ledger makes them one flush."""
         # The same SOP Instance UID twice: the first is recorded, the others compare with it.
-        first: dict[str, _Ticket] = {}
+        first: dict[str, Ticket] = {}
         later = [t for t in batch if first.setdefault(t.sop_uid, t) is not t]
-        by_caller: dict[tuple[str, ...], list[_Ticket]] = {}
+        by_caller: dict[tuple[str, ...], list[Ticket]] = {}
         for ticket in first.values():
             by_caller.setdefault(_caller(ticket.envelope), []).append(ticket)
         appends = [(group, self._append_soon(group)) for group in by_caller.values()]
@@ -235,7 +203,7 @@ class InstanceIntake:
         if later:
             self._commit(later)
 
-    def _append_soon(self, group: Sequence[_Ticket]) -> Future[int]:
+    def _append_soon(self, group: Sequence[Ticket]) -> Future[int]:
         batches: dict[tuple[str, UUID], list[Instance]] = {}
         told: dict[UUID, StreamAppend] = {}
         for ticket in group:
@@ -256,7 +224,7 @@ class InstanceIntake:
             refused.set_exception(refusal)
             return refused
 
-    def _finish(self, group: Sequence[_Ticket], pending: Future[int]) -> None:
+    def _finish(self, group: Sequence[Ticket], pending: Future[int]) -> None:
         try:
             pending.result()
         except StreamMoved as moved:
@@ -278,7 +246,7 @@ class InstanceIntake:
                 if ticket.patient is not None:
                     self._remember(ticket.patient.stream)
 
-    def _finish_unclaimed(self, group: Sequence[_Ticket], taken: ClaimTaken) -> None:
+    def _finish_unclaimed(self, group: Sequence[Ticket], taken: ClaimTaken) -> None:
         held = self._ledger.claims(commands.SOP_INSTANCE, [ticket.sop_uid for ticket in group])
         held.setdefault(taken.claim.key, taken.held)
         free = []
@@ -291,7 +259,7 @@ class InstanceIntake:
         if free:
             self._finish(free, self._append_soon(free))
 
-    def _compare(self, ticket: _Ticket) -> Outcome | Refusal:
+    def _compare(self, ticket: Ticket) -> Outcome | Refusal:
         """Say what becomes of an instance whose SOP Instance UID is held."""
         incoming = ticket.offer.incoming
         try:
@@ -311,7 +279,7 @@ class InstanceIntake:
         except ObjectMissing:
             return False
 
-    def _refuse(self, ticket: _Ticket) -> InstanceDiffers:
+    def _refuse(self, ticket: Ticket) -> InstanceDiffers:
         offered = ticket.offer.incoming.quarantine()
         append = commands.refuse(
             ticket.offer.header.study_uid,
@@ -325,75 +293,17 @@ class InstanceIntake:
         return InstanceDiffers(sop_uid=ticket.sop_uid)
 
 
-class _Ticket:
-    """One instance on its way through the intake."""
-
-    __slots__ = (
-        "envelope", "group", "held_sha256", "offer", "patient", "patient_key", "recorded",
-        "result", "sop_uid",
-    )
-
-    def __init__(self, offer: Offer, envelope: Envelope) -> None:
-        self.offer = offer
-        self.envelope = envelope
-        self.sop_uid = offer.header.sop_uid
-        self.patient_key: UUID | None = None
-        self.patient: StreamAppend | None = None
-        """What the instance makes known of its patient."""
-        self.held_sha256 = ""
-        """What is held under the SOP Instance UID; then the two are compared."""
-        self.recorded = False
-        self.result: Outcome | Refusal | None = None
-        self.group: _Group | None = None
-
-    def keep(self) -> None:
-        try:
-            self.offer.incoming.keep()
-        except Refusal as refusal:
-            self.result = refusal
-
-    def settle(self, result: Outcome | Refusal | None) -> None:
-        self.recorded = True
-        self.result = result
-
-    def outcome(self) -> Outcome | Refusal:
-        assert self.result is not None
-        return self.result
-
-    def instance(self) -> Instance:
-        header, incoming = self.offer.header, self.offer.incoming
-        return Instance(
-            self.sop_uid, header.series_uid, header.sop_class_uid, header.transfer_syntax,
-            incoming.size, incoming.sha256,
-        )
-
-
-class _Group:
-    """The instances one thread waits for; the waiting thread may be told to lead a commit."""
-
-    __slots__ = ("_left", "promoted", "wake")
-
-    def __init__(self, tickets: Sequence[_Ticket]) -> None:
-        self._left = len(tickets)
-        self.promoted = False
-        self.wake = threading.Event()
-
-    def one_done(self) -> None:
-        # Only the leading thread calls this.
-        self._left -= 1
-        if self._left == 0:
-            self.wake.set()
-
-    def is_done(self) -> bool:
-        return self._left == 0
-
-
 def _caller(envelope: Envelope) -> tuple[str, ...]:
     """Return what must be equal for two requests to be told in one event.
 
     The correlation is not: the event then carries that of the first.
     """
     return (
-        envelope.subject, envelope.subject_kind, envelope.purpose, envelope.protocol,
-        envelope.address, envelope.node, envelope.source,
+        envelope.subject,
+        envelope.subject_kind,
+        envelope.purpose,
+        envelope.protocol,
+        envelope.address,
+        envelope.node,
+        envelope.source,
     )

@@ -38,8 +38,13 @@ class Access:
         self._seen: OrderedDict[tuple[str, str, str, str], float] = OrderedDict()
 
     async def allow(
-        self, subject: Subject, action: str, *, study_uid: str = "",
-        patient_key: UUID | None = None, transaction: str,
+        self,
+        subject: Subject,
+        action: str,
+        *,
+        study_uid: str = "",
+        patient_key: UUID | None = None,
+        transaction: str,
     ) -> None:
         """Raise Forbidden unless the caller may do `action` to the study."""
         resource = Resource("study", patient_key, study_uid)
@@ -54,13 +59,18 @@ class Access:
         await self._archive.run(denied)
 
     async def viewed(
-        self, subject: Subject, study_uid: str, patient_key: UUID, *,
-        action: str = "view", transaction: str, count: int = 1,
+        self,
+        subject: Subject,
+        study_uid: str,
+        patient_key: UUID,
+        *,
+        action: str = "view",
+        transaction: str,
+        count: int = 1,
     ) -> None:
         """Check and record that the caller reads the study; cheap within one view of it."""
         await self.allow(
-            subject, action, study_uid=study_uid, patient_key=patient_key,
-            transaction=transaction,
+            subject, action, study_uid=study_uid, patient_key=patient_key, transaction=transaction
         )
         key = (subject.kind, subject.name, study_uid, action)
         moment = time.monotonic()
@@ -68,7 +78,11 @@ class Access:
         if held is not None and moment - held < _VIEW_SECONDS:
             return
         await self.record(
-            subject, action, transaction, patient_keys=(patient_key,), study_uids=(study_uid,),
+            subject,
+            action,
+            transaction,
+            patient_keys=(patient_key,),
+            study_uids=(study_uid,),
             count=count,
         )
         self._seen[key] = moment
@@ -77,14 +91,27 @@ class Access:
             self._seen.popitem(last=False)
 
     async def record(
-        self, subject: Subject, action: str, transaction: str, *, outcome: str = "success",
-        patient_keys: Iterable[UUID] = (), study_uids: Iterable[str] = (), count: int = 0,
+        self,
+        subject: Subject,
+        action: str,
+        transaction: str,
+        *,
+        outcome: str = "success",
+        patient_keys: Iterable[UUID] = (),
+        study_uids: Iterable[str] = (),
+        count: int = 0,
         detail: str = "",
     ) -> None:
         """Record an access durably before it is answered."""
         future = self._guard.record_soon(
-            subject, action, outcome, transaction, patient_keys=patient_keys,
-            study_uids=study_uids, count=count, detail=detail,
+            subject,
+            action,
+            outcome,
+            transaction,
+            patient_keys=patient_keys,
+            study_uids=study_uids,
+            count=count,
+            detail=detail,
         )
         try:
             await asyncio.wrap_future(future)

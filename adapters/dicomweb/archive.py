@@ -24,7 +24,7 @@ from registry.access.values import Resource, Subject
 from registry.studies.values import Outcome
 from repository.instances.stored import StoredInstances
 from repository.tiers.ports import BlobStore
-from workflows.store_instances import Offer
+from workflows.gather_instances import Offer
 
 T = TypeVar("T")
 

@@ -31,8 +31,14 @@ _CACHE: Final = b"private, max-age=86400, immutable"
 
 
 async def retrieve(
-    exchange: Exchange, archive: Archive, access: Access, subject: Subject, *,
-    frames: FrameResources, location: Location, path: Sequence[str],
+    exchange: Exchange,
+    archive: Archive,
+    access: Access,
+    subject: Subject,
+    *,
+    frames: FrameResources,
+    location: Location,
+    path: Sequence[str],
 ) -> None:
     """Answer .../bulkdata/{path}."""
     steps = _steps(path)
@@ -45,7 +51,9 @@ async def retrieve(
     )
     media_type, value = await archive.run(_value, archive, location, steps)
     headers = [
-        (b"cache-control", _CACHE), (b"vary", b"accept"), (b"accept-ranges", b"bytes"),
+        (b"cache-control", _CACHE),
+        (b"vary", b"accept"),
+        (b"accept-ranges", b"bytes"),
         (b"etag", f'"{location.key[:32]}-{"-".join(path)}"'.encode()),
     ]
     if _wants_multipart(exchange, media_type):

@@ -21,10 +21,19 @@ from repository.instances.dictionary import tag_of
 from repository.instances.rendering import Window
 
 _CONTROLS: Final = frozenset(
-    ("limit", "offset", "includefield", "fuzzymatching", "accept", "charset", "emptyvaluematching",
-     "multiplevaluematching")
+    (
+        "limit",
+        "offset",
+        "includefield",
+        "fuzzymatching",
+        "accept",
+        "charset",
+        "emptyvaluematching",
+        "multiplevaluematching",
+    )
 )
 _MAX_FRAMES_ASKED: Final = 10_000
+_NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?(?:[eE][+-]?[0-9]{1,2})?\s*")
 
 
 class BadParameter(Invalid):
@@ -71,8 +80,7 @@ def frame_numbers(text: str) -> tuple[int, ...]:
 
 
 def search(
-    fields: Sequence[tuple[str, str]], level: Level, study_uid: str, series_uid: str,
-    limits: Limits,
+    fields: Sequence[tuple[str, str]], level: Level, study_uid: str, series_uid: str, limits: Limits
 ) -> Asked:
     """Return the search that a query string asks for."""
     filters: list[tuple[int, str]] = []
@@ -151,9 +159,7 @@ def _window(text: str | None) -> Window | None:
     return Window(numbers[0], numbers[1], function)
 
 
-def _viewport(
-    text: str | None,
-) -> tuple[tuple[int, int] | None, tuple[int, int, int, int] | None]:
+def _viewport(text: str | None) -> tuple[tuple[int, int] | None, tuple[int, int, int, int] | None]:
     if not text:
         return None, None
     parts = [part.strip() for part in text.split(",")]
@@ -173,7 +179,7 @@ def _viewport(
 
 
 def _decimal(text: str) -> float:
-    if re.fullmatch(r"\s*[+\-]?\d{1,12}(?:\.\d{0,12})?(?:[eE][+\-]?\d{1,2})?\s*", text) is None:
+    if _NUMBER.fullmatch(text) is None:
         raise BadParameter("a number is expected", value=text[:64])
     return float(text)
 

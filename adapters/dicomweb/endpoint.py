@@ -92,11 +92,20 @@ class DicomWeb:
         await self._search(exchange, subject, _LEVELS[path[0]])
 
     async def _search(
-        self, exchange: Exchange, subject: Subject, level: Level, study_uid: str = "",
+        self,
+        exchange: Exchange,
+        subject: Subject,
+        level: Level,
+        study_uid: str = "",
         series_uid: str = "",
     ) -> None:
         await qido_rs.search(
-            exchange, self._archive, self._access, subject, level=level, study_uid=study_uid,
+            exchange,
+            self._archive,
+            self._access,
+            subject,
+            level=level,
+            study_uid=study_uid,
             series_uid=series_uid,
         )
 
@@ -149,9 +158,7 @@ class DicomWeb:
         elif rest == ["rendered"]:
             await self._rendered.many(exchange, subject, locations)
         else:
-            await self._rendered.one(
-                exchange, subject, representative(locations), thumbnail=True
-            )
+            await self._rendered.one(exchange, subject, representative(locations), thumbnail=True)
 
     async def _instance(
         self, exchange: Exchange, subject: Subject, uids: tuple[str, str, str], rest: list[str]
@@ -179,8 +186,13 @@ class DicomWeb:
                 )
             case ["bulkdata", *parts] if parts:
                 await bulkdata.retrieve(
-                    exchange, self._archive, self._access, subject, frames=self._frames,
-                    location=location, path=parts,
+                    exchange,
+                    self._archive,
+                    self._access,
+                    subject,
+                    frames=self._frames,
+                    location=location,
+                    path=parts,
                 )
             case _:
                 raise NoSuchPath

@@ -10,15 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapters.http import problem
-from kernel.refusals import (
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    Refusal,
-    TooMuch,
-    Unavailable,
-)
+from kernel.refusals import Conflict, Forbidden, Invalid, NotFound, Refusal, TooMuch, Unavailable
 from registry.studies.refusals import InstanceDiffers, InstanceMismatch
 from repository.instances.refusals import NoPixelData, NotRenderable
 

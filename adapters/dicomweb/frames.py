@@ -51,19 +51,20 @@ class FrameResources:
     ) -> None:
         """Answer .../frames/{list}."""
         form = negotiate.for_frames(
-            exchange.header(b"accept"), tuple(exchange.asked("accept")),
-            location.transfer_syntax, single=len(numbers) == 1,
+            exchange.header(b"accept"),
+            tuple(exchange.asked("accept")),
+            location.transfer_syntax,
+            single=len(numbers) == 1,
         )
         await self._access.viewed(
             subject, location.study_uid, location.patient_key, transaction="WADO-RS.frames"
         )
         etag = b'"%s-%s-%s"' % (
-            location.key[:32].encode(), b".".join(b"%d" % n for n in numbers[:64]),
+            location.key[:32].encode(),
+            b".".join(b"%d" % n for n in numbers[:64]),
             form.content_type.encode()[-12:],
         )
-        headers = [
-            (b"etag", etag), (b"cache-control", _CACHE), (b"vary", b"accept"),
-        ]
+        headers = [(b"etag", etag), (b"cache-control", _CACHE), (b"vary", b"accept")]
         if etag.decode() in (exchange.header(b"if-none-match") or ""):
             await exchange.answer(304, headers)
             return
@@ -92,9 +93,7 @@ class FrameResources:
             return await self._archive.run(self._read, location, table, numbers)
         return self._read(location, table, numbers)
 
-    def _read(
-        self, location: Location, table: FrameTable, numbers: tuple[int, ...]
-    ) -> list[bytes]:
+    def _read(self, location: Location, table: FrameTable, numbers: tuple[int, ...]) -> list[bytes]:
         path = self._archive.blobs.path(location.key)
         if path is None:
             blobs = self._archive.blobs
@@ -115,9 +114,7 @@ class FrameResources:
         finally:
             os.close(descriptor)
 
-    def _slowly(
-        self, location: Location, numbers: tuple[int, ...], as_stored: bool
-    ) -> list[bytes]:
+    def _slowly(self, location: Location, numbers: tuple[int, ...], as_stored: bool) -> list[bytes]:
         """Give frames that must be decoded, or that lie in a deflated data set."""
         header, frames = self.decoded(location, numbers)
         if as_stored:

@@ -84,9 +84,7 @@ class MetadataResources:
             return
         zipped = exchange.accepts_gzip and not as_xml
         base = exchange.base + self._archive.prefix
-        body = await self._archive.run(
-            self._body, (study_uid, series_uid, base, zipped), revision
-        )
+        body = await self._archive.run(self._body, (study_uid, series_uid, base, zipped), revision)
         await _send(exchange, body, etag, as_xml=as_xml, zipped=zipped)
 
     async def of_one(
@@ -112,9 +110,7 @@ class MetadataResources:
         await _send(exchange, body, etag, as_xml=as_xml, zipped=zipped)
 
     async def _seen(self, subject: Subject, study_uid: str, patient_key: UUID) -> None:
-        await self._access.viewed(
-            subject, study_uid, patient_key, transaction="WADO-RS.metadata"
-        )
+        await self._access.viewed(subject, study_uid, patient_key, transaction="WADO-RS.metadata")
 
     def _body(self, key: _Key, revision: int) -> bytes:
         body = self._cache.get(key, revision)
@@ -147,7 +143,8 @@ async def _send(
 
 def _headers(etag: bytes) -> list[tuple[bytes, bytes]]:
     return [
-        (b"etag", etag), (b"cache-control", b"private, no-cache"),
+        (b"etag", etag),
+        (b"cache-control", b"private, no-cache"),
         (b"vary", b"accept, accept-encoding"),
     ]
 

@@ -28,8 +28,23 @@ _MEDIA: Final[dict[str, str]] = {
     **{_JPEG + n: "image/jp2" for n in ("90", "91")},
     **{_JPEG + n: "image/jpx" for n in ("92", "93")},
     **{_JPEG + n: "video/mpeg" for n in ("100", "100.1", "101", "101.1")},
-    **{_JPEG + n: "video/mp4" for n in ("102", "102.1", "103", "103.1", "104", "104.1", "105",
-                                        "105.1", "106", "106.1", "107", "108")},
+    **{
+        _JPEG + n: "video/mp4"
+        for n in (
+            "102",
+            "102.1",
+            "103",
+            "103.1",
+            "104",
+            "104.1",
+            "105",
+            "105.1",
+            "106",
+            "106.1",
+            "107",
+            "108",
+        )
+    },
     **{_JPEG + n: "image/jxl" for n in ("110", "111", "112")},
     **{_JPEG + n: "image/jphc" for n in ("201", "202", "203")},
     "1.2.840.10008.1.2.5": "image/dicom-rle",
@@ -95,7 +110,9 @@ def _frame(  # noqa: PLR0911 - one return a row of the table
     if stored == EXPLICIT_VR_BIG:
         as_stored = syntax in {"*", stored}
         return Representation(
-            OCTETS, stored if as_stored else EXPLICIT_VR_LITTLE, as_stored=as_stored,
+            OCTETS,
+            stored if as_stored else EXPLICIT_VR_LITTLE,
+            as_stored=as_stored,
             multipart=multipart,
         )
     # The octets of native pixel data are the same in all little endian transfer syntaxes.

@@ -20,8 +20,14 @@ from repository.instances.dictionary import keyword_of
 
 
 async def search(
-    exchange: Exchange, archive: Archive, access: Access, subject: Subject,
-    *, level: Level, study_uid: str = "", series_uid: str = "",
+    exchange: Exchange,
+    archive: Archive,
+    access: Access,
+    subject: Subject,
+    *,
+    level: Level,
+    study_uid: str = "",
+    series_uid: str = "",
 ) -> None:
     """Answer GET .../studies, .../series, .../instances."""
     await access.allow(subject, "query", study_uid=study_uid, transaction="QIDO-RS")
@@ -30,19 +36,22 @@ async def search(
     policy = archive.clause(subject, "query", "study")
     found: Found = await archive.run(lambda: archive.searches.find(asked.search, policy=policy))
     await access.record(
-        subject, "query", f"QIDO-RS.{level}", count=len(found.items),
-        study_uids=found.study_uids[:20], detail=_keys(asked),
+        subject,
+        "query",
+        f"QIDO-RS.{level}",
+        count=len(found.items),
+        study_uids=found.study_uids[:20],
+        detail=_keys(asked),
     )
     body = encode.array(found.items, exchange.base + archive.prefix)
     headers: list[tuple[bytes, bytes]] = [
-        (b"cache-control", b"no-store"), (b"vary", b"accept, accept-encoding"),
+        (b"cache-control", b"no-store"),
+        (b"vary", b"accept, accept-encoding"),
         *((b"warning", text) for text in _warnings(asked, found)),
     ]
     if as_xml:
         writer = MultipartWriter()
-        parts = [
-            writer.head(encode.XML) + document for document in encode.xml_documents(body)
-        ]
+        parts = [writer.head(encode.XML) + document for document in encode.xml_documents(body)]
         whole = b"".join([*parts, writer.tail])
         headers.append((b"content-type", writer.content_type(encode.XML).encode()))
         await exchange.answer(200, headers, whole)

@@ -54,16 +54,23 @@ class RenderedResources:
         self._waiting = 0
 
     async def one(
-        self, exchange: Exchange, subject: Subject, location: Location, number: int = 1,
-        *, thumbnail: bool = False,
+        self,
+        exchange: Exchange,
+        subject: Subject,
+        location: Location,
+        number: int = 1,
+        *,
+        thumbnail: bool = False,
     ) -> None:
         """Answer with one picture, or the document that the instance encapsulates."""
         wanted = self._wanted(exchange, location, thumbnail=thumbnail)
         await self._seen(subject, location, thumbnail=thumbnail)
         etag = b'"%s-%d-%08x"' % (location.key[:32].encode(), number, crc32(repr(wanted).encode()))
         headers = [
-            (b"content-type", wanted.media_type.encode()), (b"etag", etag),
-            (b"cache-control", _CACHE), (b"vary", b"accept"),
+            (b"content-type", wanted.media_type.encode()),
+            (b"etag", etag),
+            (b"cache-control", _CACHE),
+            (b"vary", b"accept"),
         ]
         if etag.decode() in (exchange.header(b"if-none-match") or ""):
             await exchange.answer(304, headers[1:])
@@ -94,10 +101,13 @@ class RenderedResources:
             except (NotRenderable, NoPixelData):
                 continue
             if not begun:
-                await exchange.begin(200, [
-                    (b"content-type", writer.content_type(wanted.media_type).encode()),
-                    (b"cache-control", b"private, no-cache"),
-                ])
+                await exchange.begin(
+                    200,
+                    [
+                        (b"content-type", writer.content_type(wanted.media_type).encode()),
+                        (b"cache-control", b"private, no-cache"),
+                    ],
+                )
                 begun = True
             url = (
                 f"{base}/studies/{location.study_uid}/series/{location.series_uid}"
@@ -125,8 +135,11 @@ class RenderedResources:
             (document,) if document and not thumbnail else tuple(rendering.FORMATS),
         )
         made = Rendering(
-            media_type=media_type, quality=asked.quality, window=asked.window,
-            viewport=asked.viewport, region=asked.region,
+            media_type=media_type,
+            quality=asked.quality,
+            window=asked.window,
+            viewport=asked.viewport,
+            region=asked.region,
         )
         if thumbnail and made.viewport is None:
             side = rendering.THUMBNAIL_SIDE

@@ -35,7 +35,7 @@ from repository.instances.header import InstanceHeader, identify, read_header
 from repository.instances.part10 import with_preamble
 from repository.instances.refusals import HeaderTooLarge, TruncatedInstance
 from repository.tiers.ports import Incoming
-from workflows.store_instances import Offer
+from workflows.gather_instances import Offer
 
 _GATHER: Final = 1 << 20
 """Octets that are handed to the worker thread at once."""
@@ -260,8 +260,12 @@ async def store(
     stored = [r.header for r in results if r.refusal is None and r.header is not None]
     studies = list(dict.fromkeys(r.header.study_uid for r in results if r.header is not None))
     await access.record(
-        subject, "store", "STOW-RS", outcome="success" if stored else "failed",
-        study_uids=studies, count=len(stored),
+        subject,
+        "store",
+        "STOW-RS",
+        outcome="success" if stored else "failed",
+        study_uids=studies,
+        count=len(stored),
         detail=",".join(sorted({r.refusal.code for r in results if r.refusal is not None})),
     )
     told = response(results, exchange.base + archive.prefix)
@@ -315,9 +319,9 @@ def response(results: Iterable[Result], base: str) -> dict[str, Any]:
             continue
         named = [("00081150", "UI", [header.sop_class_uid]), ("00081155", "UI", [header.sop_uid])]
         if refusal is not None:
-            failed.append(encode.sequence_item(
-                [*named, ("00081197", "US", [failure_reason(refusal)])]
-            ))
+            failed.append(
+                encode.sequence_item([*named, ("00081197", "US", [failure_reason(refusal)])])
+            )
             continue
         studies[header.study_uid] = None
         url = (

@@ -23,8 +23,13 @@ _CHUNK: Final = 1 << 20
 
 
 async def retrieve(
-    exchange: Exchange, archive: Archive, access: Access, subject: Subject,
-    locations: Sequence[Location], *, single: bool = False,
+    exchange: Exchange,
+    archive: Archive,
+    access: Access,
+    subject: Subject,
+    locations: Sequence[Location],
+    *,
+    single: bool = False,
 ) -> None:
     """Answer with whole instances; `single` when the path names one."""
     if not locations:
@@ -37,12 +42,19 @@ async def retrieve(
     ]
     first = locations[0]
     await access.allow(
-        subject, "retrieve", study_uid=first.study_uid, patient_key=first.patient_key,
+        subject,
+        "retrieve",
+        study_uid=first.study_uid,
+        patient_key=first.patient_key,
         transaction="WADO-RS",
     )
     await access.record(
-        subject, "retrieve", "WADO-RS", patient_keys=(first.patient_key,),
-        study_uids=(first.study_uid,), count=len(locations),
+        subject,
+        "retrieve",
+        "WADO-RS",
+        patient_keys=(first.patient_key,),
+        study_uids=(first.study_uid,),
+        count=len(locations),
     )
     if all(form.as_stored for form in forms) and not forms[0].multipart:
         await _send_file(exchange, archive, first, forms[0])
@@ -54,8 +66,10 @@ async def _send_file(
     exchange: Exchange, archive: Archive, location: Location, form: negotiate.Representation
 ) -> None:
     headers = [
-        (b"content-type", form.content_type.encode()), (b"etag", f'"{location.key}"'.encode()),
-        (b"cache-control", b"private, max-age=86400, immutable"), (b"vary", b"accept"),
+        (b"content-type", form.content_type.encode()),
+        (b"etag", f'"{location.key}"'.encode()),
+        (b"cache-control", b"private, max-age=86400, immutable"),
+        (b"vary", b"accept"),
         (b"content-length", b"%d" % location.size),
     ]
     chunks = archive.blobs.chunks(location.key, chunk_size=_CHUNK)
@@ -67,7 +81,9 @@ async def _send_file(
 
 
 async def _send_parts(
-    exchange: Exchange, archive: Archive, locations: Sequence[Location],
+    exchange: Exchange,
+    archive: Archive,
+    locations: Sequence[Location],
     forms: Sequence[negotiate.Representation],
 ) -> None:
     writer = MultipartWriter()
@@ -81,7 +97,8 @@ async def _send_parts(
     ]
     headers = [
         (b"content-type", writer.content_type(negotiate.DICOM).encode()),
-        (b"cache-control", b"private, no-cache"), (b"vary", b"accept"),
+        (b"cache-control", b"private, no-cache"),
+        (b"vary", b"accept"),
     ]
     as_stored = all(form.as_stored for form in forms)
     if as_stored:
@@ -106,9 +123,7 @@ async def _send_parts(
     await exchange.end()
 
 
-async def _pipe(
-    exchange: Exchange, archive: Archive, chunks: Iterator[bytes], left: int
-) -> None:
+async def _pipe(exchange: Exchange, archive: Archive, chunks: Iterator[bytes], left: int) -> None:
     """Send the rest of a file; small files are complete with their first chunk."""
     while left > 0:
         chunk = await archive.run(_next, chunks)

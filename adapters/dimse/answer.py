@@ -54,8 +54,11 @@ def patients(items: Iterable[bytes]) -> list[dict[str, dict[str, Any]]]:
 
 
 def encode_answer(
-    identifier: Identifier, found: Mapping[str, dict[str, Any]], transfer_syntax: str,
-    *, ae_title: str,
+    identifier: Identifier,
+    found: Mapping[str, dict[str, Any]],
+    transfer_syntax: str,
+    *,
+    ae_title: str,
 ) -> bytes:
     """Return the response identifier: each key that was asked for, empty where we have nothing."""
     answer = Dataset()

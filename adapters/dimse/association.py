@@ -119,9 +119,7 @@ class Association:
         """Raise Forbidden unless the caller may do `action`; decided once an association."""
         if action not in self._rights:
             try:
-                self.guard.check(
-                    self.subject, action, Resource("study"), transaction=transaction
-                )
+                self.guard.check(self.subject, action, Resource("study"), transaction=transaction)
             except Forbidden as refusal:
                 self._rights[action] = refusal
             else:
@@ -290,5 +288,8 @@ def response_elements(
 
 
 _SUBOPERATIONS: Final = {
-    "remaining": 0x1020, "completed": 0x1021, "failed": 0x1022, "warning": 0x1023,
+    "remaining": 0x1020,
+    "completed": 0x1021,
+    "failed": 0x1022,
+    "warning": 0x1023,
 }

@@ -68,15 +68,18 @@ class FindScp:
         association.may("find", "C-FIND")
         identifier = read_identifier(octets, context)
         limit = association.limits.max_results
-        pending = encode.command(
-            {**response_elements(command, faults.PENDING), 0x0800: 0}
-        )
+        pending = encode.command({**response_elements(command, faults.PENDING), 0x0800: 0})
         sent = 0
         for found, answers in self._pages(association, identifier):
             # Before the first answer leaves: what is not recorded is not told.
             association.guard.record(
-                association.subject, "find", "success", "C-FIND", count=len(answers),
-                study_uids=found.study_uids, detail=str(identifier.level),
+                association.subject,
+                "find",
+                "success",
+                "C-FIND",
+                count=len(answers),
+                study_uids=found.study_uids,
+                detail=str(identifier.level),
             )
             for answer in answers:
                 if association.is_cancelled(command):
@@ -122,5 +125,3 @@ def search_of(identifier: Identifier) -> Search:
         study_uid=studies[0] if len(studies) == 1 and studies[0] != "*" else "",
         include=frozenset(identifier.keys),
     )
-
-

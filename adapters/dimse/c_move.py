@@ -55,7 +55,10 @@ class MoveScp:
 
 
 def _transfer(
-    association: Association, command: Command, transfer: Transfer, found: Sequence[Location],
+    association: Association,
+    command: Command,
+    transfer: Transfer,
+    found: Sequence[Location],
     destination: tuple[str, tuple[str, int]],
 ) -> int:
     title, address = destination

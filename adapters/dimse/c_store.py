@@ -23,7 +23,7 @@ from repository.instances.header import InstanceHeader, identify, read_header_of
 from repository.instances.part10 import file_meta
 from repository.instances.refusals import MissingAttribute, TruncatedInstance
 from repository.tiers.ports import BlobStore, Incoming
-from workflows.store_instances import Offer
+from workflows.gather_instances import Offer
 
 log = logging.getLogger("pianku.dimse")
 _STAGE: Final = 1 << 20

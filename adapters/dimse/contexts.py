@@ -124,9 +124,7 @@ def negotiate(request: AssociateRequest, limits: Limits) -> Negotiated:
 def to_send(contexts: Iterable[Context], sop_class: str, stored_syntax: str) -> Context | None:
     """Return the context to send an instance in: as stored, else uncompressed, else None."""
     usable = {
-        c.transfer_syntax: c
-        for c in contexts
-        if c.peer_is_scp and c.abstract_syntax == sop_class
+        c.transfer_syntax: c for c in contexts if c.peer_is_scp and c.abstract_syntax == sop_class
     }
     for syntax in (stored_syntax, *_UNCOMPRESSED):
         if syntax in usable:

@@ -91,27 +91,31 @@ _UIDS: Final = frozenset({0x0002, 0x0003, 0x1000, 0x1001})
 
 
 def _associate(kind: int, titles: bytes, items: bytes, user: UserInformation) -> bytes:
-    body = b"".join((
-        b"\x00\x01\x00\x00",
-        titles,
-        bytes(32),
-        _item(0x10, APPLICATION_CONTEXT.encode()),
-        items,
-        _item(0x50, _user(user)),
-    ))
+    body = b"".join(
+        (
+            b"\x00\x01\x00\x00",
+            titles,
+            bytes(32),
+            _item(0x10, APPLICATION_CONTEXT.encode()),
+            items,
+            _item(0x50, _user(user)),
+        )
+    )
     return _pdu(kind, body)
 
 
 def _user(user: UserInformation) -> bytes:
-    return b"".join((
-        _item(0x51, user.max_pdu.to_bytes(4, "big")),
-        _item(0x52, user.implementation_class_uid.encode()),
-        b"".join(
-            _item(0x54, len(uid).to_bytes(2, "big") + uid.encode() + bytes((scu, scp)))
-            for uid, scu, scp in user.roles
-        ),
-        _item(0x55, user.implementation_version.encode()),
-    ))
+    return b"".join(
+        (
+            _item(0x51, user.max_pdu.to_bytes(4, "big")),
+            _item(0x52, user.implementation_class_uid.encode()),
+            b"".join(
+                _item(0x54, len(uid).to_bytes(2, "big") + uid.encode() + bytes((scu, scp)))
+                for uid, scu, scp in user.roles
+            ),
+            _item(0x55, user.implementation_version.encode()),
+        )
+    )
 
 
 def _item(kind: int, value: bytes) -> bytes:

@@ -13,7 +13,7 @@ from uuid import UUID
 from kernel.context import Envelope
 from registry.access.values import Resource, Subject
 from registry.studies.values import Outcome
-from workflows.store_instances import Offer
+from workflows.gather_instances import Offer
 
 
 class Guard(Protocol):

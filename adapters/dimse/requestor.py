@@ -41,8 +41,13 @@ class Requestor:
     """An association we asked for; a context manager that releases it."""
 
     def __init__(
-        self, address: tuple[str, int], *, called_ae: str, calling_ae: str,
-        proposed: Sequence[ProposedContext], limits: Limits,
+        self,
+        address: tuple[str, int],
+        *,
+        called_ae: str,
+        calling_ae: str,
+        proposed: Sequence[ProposedContext],
+        limits: Limits,
     ) -> None:
         try:
             sock = socket.create_connection(address, timeout=limits.connect_seconds)
@@ -85,8 +90,12 @@ class Requestor:
         abstract = {context.id: context.abstract_syntax for context in proposed}
         self.contexts = tuple(
             Context(
-                result.id, abstract[result.id], result.transfer_syntax, Operation.STORE,
-                peer_is_scu=False, peer_is_scp=True,
+                result.id,
+                abstract[result.id],
+                result.transfer_syntax,
+                Operation.STORE,
+                peer_is_scu=False,
+                peer_is_scp=True,
             )
             for result in accept.contexts
             if result.result == ACCEPTED and result.id in abstract

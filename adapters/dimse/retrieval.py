@@ -83,9 +83,7 @@ class Progress:
 
     def numbers(self, *, is_final: bool) -> dict[str, int]:
         """Return the count elements of a response."""
-        numbers = {
-            "completed": self.completed, "warning": self.warning, "failed": len(self.failed)
-        }
+        numbers = {"completed": self.completed, "warning": self.warning, "failed": len(self.failed)}
         return numbers if is_final else {"remaining": self.remaining, **numbers}
 
 
@@ -126,12 +124,20 @@ def allow(association: Association, found: Sequence[Location], action: str, why:
     studies = {one.study_uid: one.patient_key for one in found}
     for study_uid, patient_key in studies.items():
         association.guard.check(
-            association.subject, action, Resource("study", patient_key, study_uid),
+            association.subject,
+            action,
+            Resource("study", patient_key, study_uid),
             transaction=transaction,
         )
     association.guard.record(
-        association.subject, action, "success", transaction, study_uids=tuple(studies),
-        patient_keys=tuple(dict.fromkeys(studies.values())), count=len(found), detail=why,
+        association.subject,
+        action,
+        "success",
+        transaction,
+        study_uids=tuple(studies),
+        patient_keys=tuple(dict.fromkeys(studies.values())),
+        count=len(found),
+        detail=why,
     )
 
 
@@ -156,7 +162,10 @@ class Transfer:
         self._told = time.monotonic()
 
     def run(
-        self, messages: Messages, contexts: Iterable[Context], is_cancelled: Callable[[], bool],
+        self,
+        messages: Messages,
+        contexts: Iterable[Context],
+        is_cancelled: Callable[[], bool],
         originator: dict[int, int | str] | None = None,
     ) -> int:
         """Send everything; returns the final status of PS3.4 C.4.2.1.5 and C.4.3.1.4."""
@@ -201,7 +210,11 @@ class Transfer:
         self.progress.remaining = 0
 
     def _send(
-        self, messages: Messages, contexts: Sequence[Context], location: Location, number: int,
+        self,
+        messages: Messages,
+        contexts: Sequence[Context],
+        location: Location,
+        number: int,
         originator: dict[int, int | str],
     ) -> int:
         context = to_send(contexts, location.sop_class, location.transfer_syntax)
@@ -214,10 +227,17 @@ class Transfer:
             return faults.PROCESSING_FAILURE
         messages.send(
             context.id,
-            encode.command({
-                0x0002: location.sop_class, 0x0100: _STORE_RQ, 0x0110: number % 0xFFFF + 1,
-                0x0700: _MEDIUM, 0x0800: 0, 0x1000: location.sop_uid, **originator,
-            }),
+            encode.command(
+                {
+                    0x0002: location.sop_class,
+                    0x0100: _STORE_RQ,
+                    0x0110: number % 0xFFFF + 1,
+                    0x0700: _MEDIUM,
+                    0x0800: 0,
+                    0x1000: location.sop_uid,
+                    **originator,
+                }
+            ),
         )
         messages.send_dataset(context.id, opened.chunks(), opened.size)
         return self._answer_of(messages)
@@ -241,9 +261,11 @@ class Transfer:
         self._told = moment
         self._association.messages.send(
             self._context.id,
-            encode.command(response_elements(
-                self._command, faults.PENDING, numbers=self.progress.numbers(is_final=False)
-            )),
+            encode.command(
+                response_elements(
+                    self._command, faults.PENDING, numbers=self.progress.numbers(is_final=False)
+                )
+            ),
         )
 
 

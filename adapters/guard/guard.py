@@ -252,9 +252,7 @@ class Guard:
         return Subject(account.login, "account", roles, address, account.display_name)
 
     def _signed_in(self, seen: Offered) -> SignedIn | None:
-        session = (
-            self.sessions.find(seen.session, attended=seen.attended) if seen.session else None
-        )
+        session = self.sessions.find(seen.session, attended=seen.attended) if seen.session else None
         if session is None:
             return None
         account = self.directory.current().accounts.get(session.login)

@@ -91,10 +91,7 @@ class SessionStore:
 
     @classmethod
     def sqlite(
-        cls,
-        path: str,
-        limits: SessionLimits = SessionLimits(),
-        clock: Clock = now,
+        cls, path: str, limits: SessionLimits = SessionLimits(), clock: Clock = now
     ) -> SessionStore:
         """Return a store in a SQLite file."""
         reader, writer = sqlite_engine(path, writer=False), sqlite_engine(path, writer=True)
@@ -102,11 +99,7 @@ class SessionStore:
 
     @classmethod
     def postgres(
-        cls,
-        dsn: str,
-        schema: str,
-        limits: SessionLimits = SessionLimits(),
-        clock: Clock = now,
+        cls, dsn: str, schema: str, limits: SessionLimits = SessionLimits(), clock: Clock = now
     ) -> SessionStore:
         """Return a store in a PostgreSQL schema."""
         engine = postgres_engine(dsn, schema=schema)
@@ -210,9 +203,7 @@ class SessionStore:
     def succeeded(self, login: str) -> None:
         """Forget the failed attempts of an account."""
         with self._writer.begin() as connection:
-            connection.execute(
-                _ATTEMPTS.delete().where(_ATTEMPTS.c.login_sha256 == _sha256(login))
-            )
+            connection.execute(_ATTEMPTS.delete().where(_ATTEMPTS.c.login_sha256 == _sha256(login)))
 
     def close(self) -> None:
         """Close the connections."""

@@ -51,8 +51,6 @@ WORDS: Final[dict[type[Refusal], tuple[str, str]]] = {
 def acknowledgment(refusal: Refusal) -> Acknowledgment:
     """Return the answer for a refusal; its text is the refusal's, which holds no held data."""
     if isinstance(refusal, MessageRefused):
-        return Acknowledgment(
-            refusal.acknowledgment, refusal.error, refusal.at, refusal.message
-        )
+        return Acknowledgment(refusal.acknowledgment, refusal.error, refusal.at, refusal.message)
     code, error = next(word for kind, word in WORDS.items() if isinstance(refusal, kind))
     return Acknowledgment(code, error, "", refusal.message)

@@ -29,7 +29,9 @@ EVENTS: Final = frozenset({"A01", "A04", "A05", "A08"})
 VERSIONS: Final = frozenset({"2.3", "2.3.1", "2.4", "2.5", "2.5.1"})
 _PROCESSING: Final = frozenset({"P", "T", "D"})
 _SEX: Final = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O", "U": "", "": ""}
-_TIME: Final = re.compile(r"(\d{4}(?:\d{2}){0,2})(?:\d{2}){0,3}(?:\.\d{1,4})?(?:[+-]\d{4})?")
+_TIME: Final = re.compile(
+    r"([0-9]{4}(?:[0-9]{2}){0,2})(?:[0-9]{2}){0,3}(?:\.[0-9]{1,4})?(?:[+-][0-9]{4})?"
+)
 _ADDRESS_PARTS: Final = (1, 2, 3, 4, 5, 6)
 _HAN: Final = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
 

@@ -99,14 +99,16 @@ class Exchange:
     async def answer(self, status: int, headers: Headers, body: bytes = b"") -> None:
         """Send a whole answer in one write."""
         self.started = True
-        await self._send({
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*headers, (b"content-length", b"%d" % len(body))],
-        })
-        await self._send({
-            "type": "http.response.body", "body": b"" if self.method == "HEAD" else body,
-        })
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, (b"content-length", b"%d" % len(body))],
+            }
+        )
+        await self._send(
+            {"type": "http.response.body", "body": b"" if self.method == "HEAD" else body}
+        )
 
     async def answer_pieces(self, status: int, headers: Headers, pieces: Sequence[bytes]) -> None:
         """Send a whole answer that lies in pieces, without joining them.

@@ -90,7 +90,9 @@ def problem(
 def defect(correlation: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Return body and headers of the answer when we broke: an id to look up, nothing more."""
     told = {
-        "type": "urn:pianku:defect", "title": _TITLES[500], "status": 500,
+        "type": "urn:pianku:defect",
+        "title": _TITLES[500],
+        "status": 500,
         "detail": "an error of the server; its log tells more under this correlation id",
         "correlation": correlation,
     }

@@ -11,7 +11,7 @@ from typing import Final
 
 from adapters.http.refusals import BadRange
 
-_RANGE: Final = re.compile(r"bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*")
+_RANGE: Final = re.compile(r"bytes\s*=\s*([0-9]{0,19})\s*-\s*([0-9]{0,19})\s*")
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -49,9 +49,7 @@ def routes(portal: Portal) -> APIRouter:
             return _changed(portal, subject, account.login, f"created: {','.join(account.roles)}")
 
     @router.put("/accounts/{login}/roles")
-    def assign_roles(
-        login: str, assignment: RoleAssignment, request: Request
-    ) -> encode.Account:
+    def assign_roles(login: str, assignment: RoleAssignment, request: Request) -> encode.Account:
         """Set an account's roles; nobody sets his own."""
         with portal.caller(request) as subject:
             _check(portal, subject)
@@ -106,7 +104,6 @@ def _record(portal: Portal, subject: Subject, what: str, count: int = 1) -> None
 
 def _check(portal: Portal, subject: Subject) -> None:
     portal.guard.check(subject, "configure", Resource("account"), transaction=_TRANSACTION)
-
 
 
 def _person(subject: Subject) -> str:

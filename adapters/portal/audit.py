@@ -27,9 +27,7 @@ def routes(portal: Portal) -> APIRouter:
     router = APIRouter(route_class=PortalRoute, responses=PROBLEMS, tags=["audit"])
 
     @router.get("/audit")
-    def read_audit(
-        search: Annotated[AuditSearch, Query()], request: Request
-    ) -> encode.AuditPage:
+    def read_audit(search: Annotated[AuditSearch, Query()], request: Request) -> encode.AuditPage:
         """Search accesses by person, patient, object, action, outcome and time."""
         with portal.caller(request) as subject:
             portal.guard.check(subject, "read-audit", Resource("audit"), transaction=_TRANSACTION)

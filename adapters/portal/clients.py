@@ -144,9 +144,7 @@ def _add_certificates(router: APIRouter, portal: Portal) -> None:
             fingerprint = trust.fingerprint.replace(":", "").lower()
             told = f"trusted {trust.label} {fingerprint[:16]}: {','.join(trust.roles)}"
             _record(portal, subject, _CERTIFICATE, told)
-            return encode.Certificate(
-                fingerprint=fingerprint, label=trust.label, roles=trust.roles
-            )
+            return encode.Certificate(fingerprint=fingerprint, label=trust.label, roles=trust.roles)
 
     @router.delete("/certificates/{fingerprint}", status_code=204)
     def revoke_certificate(fingerprint: str, request: Request) -> Response:

@@ -34,7 +34,7 @@ _NO_IMAGES: Final = tuple(
 )  # fmt: skip
 """Storage classes without pixels to show: waveforms, presentation states, raw data, measurements,
 structured reports, RT plans and doses (PS3.4 B.5)."""
-_TIME: Final = re.compile(r"(\d{2})(\d{2})?(\d{2})?")
+_TIME: Final = re.compile(r"([0-9]{2})([0-9]{2})?([0-9]{2})?")
 
 
 class _Answer(BaseModel):
@@ -288,9 +288,7 @@ def document_row(entry: DocumentEntry, zone: ZoneInfo) -> DocumentRow:
         size_bytes=entry.size,
         author="、".join(authors) or None,
         format_code=entry.format_code.value if entry.format_code else "",
-        availability="approved"
-        if entry.availability_status is Status.APPROVED
-        else "deprecated",
+        availability="approved" if entry.availability_status is Status.APPROVED else "deprecated",
     )
 
 

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from kernel.context import current
+from adapters.http.refusals import BodyTooLarge
 from kernel.refusals import (
     Conflict,
     Forbidden,
@@ -55,12 +56,6 @@ class Problem(BaseModel):
     code: str
     """Stable word for programs."""
     detail: str = ""
-
-
-class BodyTooLarge(TooMuch):
-    """The request body is larger than the portal reads."""
-
-    code = "body_too_large"
 
 
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {

@@ -142,8 +142,7 @@ def _blocks(header: etree._Element) -> dict[str, etree._Element]:
         if name.namespace == WSA:
             if name.localname in _ONCE and name.localname in found:
                 raise SoapFault(
-                    f"wsa:{name.localname} occurs more than once",
-                    subcode="InvalidAddressingHeader",
+                    f"wsa:{name.localname} occurs more than once", subcode="InvalidAddressingHeader"
                 )
             found[name.localname] = block
         elif block.get(f"{{{SOAP}}}mustUnderstand", "").strip().lower() in _TRUE:

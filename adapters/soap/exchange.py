@@ -219,9 +219,10 @@ class MtomAnswer:
         start = f"{uuid4().hex}@pianku"
         self._parts = parts
         self._store = store
-        self._head = self._part_head(
-            start, f'{XOP_TYPE}; charset=UTF-8; type="{SOAP_TYPE}"', first=True
-        ) + root
+        self._head = (
+            self._part_head(start, f'{XOP_TYPE}; charset=UTF-8; type="{SOAP_TYPE}"', first=True)
+            + root
+        )
         self._heads = [self._part_head(part.cid, "application/octet-stream") for part in parts]
         self._tail = f"\r\n--{self._boundary}--\r\n".encode()
         self.content_type = (
@@ -249,4 +250,3 @@ class MtomAnswer:
             f"{opening}{self._boundary}\r\nContent-Type: {content_type}\r\n"
             f"Content-Transfer-Encoding: binary\r\nContent-ID: <{cid}>\r\n\r\n"
         ).encode()
-

@@ -35,9 +35,7 @@ class LocalBlobStore:
     `one_flush`: trust the file system to make a name durable with its file; None asks it.
     """
 
-    def __init__(
-        self, root: Path, *, tier: str = "hot", one_flush: bool | None = None
-    ) -> None:
+    def __init__(self, root: Path, *, tier: str = "hot", one_flush: bool | None = None) -> None:
         self.tier = tier
         self._objects = root / "objects"
         self._quarantine = root / "quarantine"

@@ -106,13 +106,9 @@ def submission(submit: etree._Element) -> DecodedSubmission:
     entries, folders, associations, sets = [], [], [], []
     for child in things:
         if child.tag == _EXTRINSIC:
-            entries.append(
-                decode_objects.document_entry(EbrimObject(child, "DocumentEntry"), ids)
-            )
+            entries.append(decode_objects.document_entry(EbrimObject(child, "DocumentEntry"), ids))
         elif child.tag == _ASSOCIATION:
-            associations.append(
-                decode_objects.association(EbrimObject(child, "Association"), ids)
-            )
+            associations.append(decode_objects.association(EbrimObject(child, "Association"), ids))
         elif child.tag == _PACKAGE:
             package = EbrimObject(child, "RegistryPackage")
             kinds = {*package.nodes, *nodes.get(package.id, ())}

@@ -46,9 +46,7 @@ def document_entry(read: EbrimObject, ids: Ids) -> DocumentEntry:
         class_code=read.code(names.CLASS_CODE, "classCode"),
         type_code=read.code(names.TYPE_CODE, "typeCode"),
         format_code=read.code(names.FORMAT_CODE, "formatCode"),
-        healthcare_facility_type_code=read.code(
-            names.FACILITY_CODE, "healthcareFacilityTypeCode"
-        ),
+        healthcare_facility_type_code=read.code(names.FACILITY_CODE, "healthcareFacilityTypeCode"),
         practice_setting_code=read.code(names.PRACTICE_CODE, "practiceSettingCode"),
         confidentiality_codes=read.codes(names.CONFIDENTIALITY_CODE, "confidentialityCode"),
         event_codes=read.codes(names.EVENT_CODE, "eventCodeList"),

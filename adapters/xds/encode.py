@@ -43,8 +43,7 @@ def registry_response(errors: Iterable[RegistryError] = (), status: str = "") ->
     listed = tuple(errors)
     told = status or (names.FAILURE if listed else names.SUCCESS)
     return (
-        f'<rs:RegistryResponse {_PREFIXES} status="{told}">'
-        f"{_errors(listed)}</rs:RegistryResponse>"
+        f'<rs:RegistryResponse {_PREFIXES} status="{told}">{_errors(listed)}</rs:RegistryResponse>'
     )
 
 

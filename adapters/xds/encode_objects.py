@@ -80,9 +80,7 @@ def submission_set(whole: SubmissionSet) -> str:
         + parts.identifier(
             names.SUBMISSION_PATIENT_ID, whole.patient_id, "XDSSubmissionSet.patientId"
         )
-        + parts.identifier(
-            names.SUBMISSION_UNIQUE_ID, whole.unique_id, "XDSSubmissionSet.uniqueId"
-        )
+        + parts.identifier(names.SUBMISSION_UNIQUE_ID, whole.unique_id, "XDSSubmissionSet.uniqueId")
         + parts.identifier(names.SOURCE_ID, whole.source_id, "XDSSubmissionSet.sourceId")
         + "</rim:RegistryPackage>"
     )

@@ -71,10 +71,7 @@ def build_router(parts: XdsParts) -> APIRouter:
     repository: dict[str, Transaction] = {
         names.ITI_41: ProvideAndRegisterDocumentSet(parts.provide, parts.register, parts.guard),
         names.ITI_43: RetrieveDocumentSet(
-            parts.index,
-            parts.store,
-            parts.guard,
-            repository_oid=parts.provide.repository_oid,
+            parts.index, parts.store, parts.guard, repository_oid=parts.provide.repository_oid
         ),
     }
     router = APIRouter()
@@ -101,9 +98,7 @@ class _Door:
         exchange: Exchange | None = None
         try:
             subject = await run_in_threadpool(self._guard.http_subject, request)
-            exchange = Exchange(
-                request.headers.get("content-type", ""), self._store, self._limits
-            )
+            exchange = Exchange(request.headers.get("content-type", ""), self._store, self._limits)
             await exchange.receive(request)
             return await run_in_threadpool(self._answer, subject, exchange)
         except ClientDisconnect:

@@ -95,20 +95,15 @@ def _described(decoded: DecodedSubmission, document_id: str) -> UUID:
     uuid = decoded.entry_uuid(document_id)
     if uuid is None:
         raise MetadataMissing(
-            f"the document {document_id[:80]!r} was sent without metadata",
-            object=document_id[:80],
+            f"the document {document_id[:80]!r} was sent without metadata", object=document_id[:80]
         )
     return uuid
 
 
-def _content(
-    call: Call, document_id: str, element: etree._Element, *, again: bool
-) -> Incoming:
+def _content(call: Call, document_id: str, element: etree._Element, *, again: bool) -> Incoming:
     if again:
         raise SoapFault(f"two documents have the id {document_id[:80]!r}")
     content = call.exchange.content(element)
     if content is None:
-        raise ContentMissing(
-            f"the document {document_id[:80]!r} is empty", object=document_id[:80]
-        )
+        raise ContentMissing(f"the document {document_id[:80]!r} is empty", object=document_id[:80])
     return content

@@ -33,9 +33,7 @@ class RegisterDocumentSet:
         except Forbidden:
             raise
         except Refusal as refusal:
-            self._guard.record(
-                call.subject, "register", "failed", TRANSACTION, detail=refusal.code
-            )
+            self._guard.record(call.subject, "register", "failed", TRANSACTION, detail=refusal.code)
             return Answer(encode.registry_response((registry_error(refusal),)))
 
     def _registered(self, call: Call) -> Answer:

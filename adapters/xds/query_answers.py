@@ -154,9 +154,7 @@ def _get_documents(asked: Asked) -> Found:
 
 def _get_folders(asked: Asked) -> Found:
     query, look = asked.query, asked.look
-    name = query.exactly_one_of(
-        "$XDSFolderEntryUUID", "$XDSFolderUniqueId", "$XDSFolderLogicalID"
-    )
+    name = query.exactly_one_of("$XDSFolderEntryUUID", "$XDSFolderUniqueId", "$XDSFolderLogicalID")
     if name.endswith("UniqueId"):
         return Found(folders=look.folders(unique_ids=query.many(name)))
     if name.endswith("LogicalID"):
@@ -182,9 +180,7 @@ def _get_submission_sets(asked: Asked) -> Found:
     members = _members(asked.look.associations(targets=uuids))
     sets = asked.look.submission_sets(entry_uuids=[row.source for row in members])
     ours = {row.entry_uuid for row in sets}
-    return Found(
-        submission_sets=sets, associations=[row for row in members if row.source in ours]
-    )
+    return Found(submission_sets=sets, associations=[row for row in members if row.source in ours])
 
 
 def _get_submission_set_and_contents(asked: Asked) -> Found:
@@ -209,9 +205,7 @@ def _get_submission_set_and_contents(asked: Asked) -> Found:
     joined = {row.entry_uuid: row for row in look.associations(entry_uuids=targets)}
     joined |= {
         row.entry_uuid: row
-        for row in _members(
-            look.associations(sources=[row.entry_uuid for row in found.folders])
-        )
+        for row in _members(look.associations(sources=[row.entry_uuid for row in found.folders]))
         if row.target in contents
     }
     found.associations = [

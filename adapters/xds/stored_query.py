@@ -35,7 +35,7 @@ _OPTION: Final = f"{{{names.QUERY}}}ResponseOption"
 _QUERY: Final = f"{{{names.RIM}}}AdhocQuery"
 _SLOT: Final = f"{{{names.RIM}}}Slot"
 _VALUE: Final = f"{{{names.RIM}}}ValueList/{{{names.RIM}}}Value"
-_TOKEN: Final = re.compile(r"\s*(?:'((?:[^']|'')*)'|(-?\d+(?:\.\d+)?))\s*(,|$)")
+_TOKEN: Final = re.compile(r"\s*(?:'((?:[^']|'')*)'|(-?[0-9]+(?:\.[0-9]+)?))\s*(,|$)")
 _STATUSES: Final = {f"{names.STATUS}{status}": status for status in Status}
 _MAX_VALUES: Final = 5000
 # The parameters that may be given several times, each further one narrowing (table 3.18.4.1.2.3.7).

@@ -33,13 +33,7 @@ _PAGE = 1000
 
 
 def open_sqlite(
-    path: Path,
-    name: str,
-    *,
-    topics: TopicTable,
-    ring: KeyRing,
-    clock: Clock = now,
-    node: str = "",
+    path: Path, name: str, *, topics: TopicTable, ring: KeyRing, clock: Clock = now, node: str = ""
 ) -> EventLedger:
     """Open (and create) the ledger `name` in the SQLite file at `path`."""
     recorder = SqliteRecorder(path, name, clock)

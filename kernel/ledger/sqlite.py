@@ -16,14 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from kernel.ledger.admission import (
-    Admitted,
-    Outcome,
-    Prepared,
-    admit,
-    claims_of,
-    streams_of,
-)
+from kernel.ledger.admission import Admitted, Outcome, Prepared, admit, claims_of, streams_of
 from kernel.ledger.chain import SUITE, Head, Row, genesis, link
 from kernel.ledger.ports import ClaimHeld, LedgerUnavailable
 from kernel.ledger.readers import Readers

@@ -126,8 +126,7 @@ class _Walk:
         # A seal may be younger than this verification, but not than the head as it is now.
         if beyond and max(beyond) > self._recorder.head().position:
             return Finding(
-                self.head.position + 1,
-                f"truncated: a seal vouches for events up to {max(beyond)}",
+                self.head.position + 1, f"truncated: a seal vouches for events up to {max(beyond)}"
             )
         return None
 

@@ -203,9 +203,10 @@ class DocumentIndexProjection:
     ) -> sa.Update:
         match fact:
             case FolderUpdated():
-                table, values = self._tables.folders, {
-                    "last_update_time": _time(fact.last_update_time)
-                }
+                table, values = (
+                    self._tables.folders,
+                    {"last_update_time": _time(fact.last_update_time)},
+                )
             case AssociationDeprecated():
                 table, values = self._tables.associations, {"status": str(Status.DEPRECATED)}
             case DocumentDeprecated():

@@ -44,9 +44,7 @@ class PatientIndexProjection:
                 case _:
                     pass
 
-    def _identify(
-        self, connection: Connection, fact: facts.PatientIdentified, at: int
-    ) -> None:
+    def _identify(self, connection: Connection, fact: facts.PatientIdentified, at: int) -> None:
         connection.execute(
             self._table.insert().values(
                 patient_key=str(fact.patient_key),
@@ -66,9 +64,7 @@ class PatientIndexProjection:
             self._table.update()
             .where(self._table.c.patient_key == str(fact.patient_key))
             .values(
-                origin=fact.origin,
-                changed_at=at,
-                **_columns(fact.demographics or Demographics()),
+                origin=fact.origin, changed_at=at, **_columns(fact.demographics or Demographics())
             )
         )
 

@@ -69,9 +69,7 @@ class PatientIndex:
         wanted = [str(key) for key in patient_keys]
         with self._database.reading(NAME, fresh=fresh) as (connection, tables):
             table = tables.patients
-            found = connection.execute(
-                sa.select(table).where(table.c.patient_key.in_(wanted))
-            )
+            found = connection.execute(sa.select(table).where(table.c.patient_key.in_(wanted)))
             return {UUID(row.patient_key): _row(row) for row in found}
 
     def by_id(self, patient_id: PatientId, *, fresh: bool = True) -> PatientRow | None:

@@ -161,6 +161,4 @@ def _token(row: Row[Any]) -> TokenRow:
 
 
 def _ae_title(row: Row[Any]) -> AeTitleRow:
-    return AeTitleRow(
-        row.ae_title, _list(row.networks), _list(row.rights), row.host, row.port
-    )
+    return AeTitleRow(row.ae_title, _list(row.networks), _list(row.rights), row.host, row.port)

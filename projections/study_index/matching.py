@@ -21,8 +21,8 @@ Clause = sa.ColumnElement[bool]
 _ESCAPE: Final = "\x1b"
 _MAX_VALUE: Final = 4096
 _MAX_LIST: Final = 2000
-_DATE: Final = re.compile(r"\d{8}|\d{6}|\d{4}")
-_TIME: Final = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?")
+_DATE: Final = re.compile(r"[0-9]{8}|[0-9]{6}|[0-9]{4}")
+_TIME: Final = re.compile(r"[0-9]{2}(?:[0-9]{2}(?:[0-9]{2}(?:\.[0-9]{1,6})?)?)?")
 _LISTS: Final = re.compile(r"[\\,]")
 
 
@@ -70,9 +70,13 @@ def patient_name(table: sa.Table, value: str, *, fuzzy: bool) -> Clause:
         return sa.or_(*(begins(column, key) for column in columns)) if key else sa.false()
     group = value.rstrip("=^ ").split("=")
     wanted = [part for part in group if part.strip("^ ")]
-    return sa.and_(*(
-        sa.or_(*(_wild(column, part, search_key) for column in columns)) for part in wanted
-    )) if wanted else sa.false()
+    return (
+        sa.and_(
+            *(sa.or_(*(_wild(column, part, search_key) for column in columns)) for part in wanted)
+        )
+        if wanted
+        else sa.false()
+    )
 
 
 def _wild(column: sa.Column[Any], value: str, fold: Callable[[str], str]) -> Clause:
@@ -127,9 +131,11 @@ def _code(column: sa.Column[Any], value: str) -> Clause:
 
 def _set(column: sa.Column[Any], value: str) -> Clause:
     wanted = [one.strip() for one in _LISTS.split(value) if one.strip()]
-    return sa.or_(*(
-        column.like("%\\" + _pattern(one, str) + "\\%", escape=_ESCAPE) for one in wanted
-    )) if wanted else sa.true()
+    return (
+        sa.or_(*(column.like("%\\" + _pattern(one, str) + "\\%", escape=_ESCAPE) for one in wanted))
+        if wanted
+        else sa.true()
+    )
 
 
 def _number(column: sa.Column[Any], value: str) -> Clause:
@@ -144,9 +150,16 @@ def _number(column: sa.Column[Any], value: str) -> Clause:
 
 def _person(column: sa.Column[Any], value: str) -> Clause:
     parts = [part for part in value.split("=") if part.strip("^ ")]
-    return sa.and_(*(
-        column.like("%\\" + _pattern(part, search_key) + "\\%", escape=_ESCAPE) for part in parts
-    )) if parts else sa.true()
+    return (
+        sa.and_(
+            *(
+                column.like("%\\" + _pattern(part, search_key) + "\\%", escape=_ESCAPE)
+                for part in parts
+            )
+        )
+        if parts
+        else sa.true()
+    )
 
 
 def _range(value: str, form: re.Pattern[str], what: str) -> tuple[str, str]:
@@ -179,6 +192,13 @@ def _between(column: sa.Column[Any], low: str, high: str) -> Clause:
 
 
 _MATCHERS: Final[dict[Kind, Callable[[sa.Column[Any], str], Clause]]] = {
-    Kind.UID: _uid, Kind.KEY: _key, Kind.TEXT: _text, Kind.CODE: _code, Kind.DATE: _date,
-    Kind.TIME: _time, Kind.NUMBER: _number, Kind.SET: _set, Kind.PERSON: _person,
+    Kind.UID: _uid,
+    Kind.KEY: _key,
+    Kind.TEXT: _text,
+    Kind.CODE: _code,
+    Kind.DATE: _date,
+    Kind.TIME: _time,
+    Kind.NUMBER: _number,
+    Kind.SET: _set,
+    Kind.PERSON: _person,
 }

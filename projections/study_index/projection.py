@@ -50,11 +50,9 @@ class StudyIndexProjection:
     def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """Turn events into rows; all of a batch's instances are written with few statements."""
         work = _Work(connection, self._tables)
-        work.load({
-            fact.study_uid
-            for event in events
-            if isinstance(fact := event.fact, InstancesStored)
-        })
+        work.load(
+            {fact.study_uid for event in events if isinstance(fact := event.fact, InstancesStored)}
+        )
         for event in events:
             match event.fact:
                 case InstancesStored() as fact:
@@ -112,7 +110,8 @@ class _Work:
         for start in range(0, len(wanted), 500):
             part = wanted[start : start + 500]
             for table, held in (
-                (self.tables.studies, self._studies), (self.tables.series, self._series),
+                (self.tables.studies, self._studies),
+                (self.tables.series, self._series),
             ):
                 rows = self.connection.execute(
                     sa.select(table).where(table.c.study_uid.in_(part))
@@ -153,18 +152,29 @@ class _Work:
 
     def _instance(self, seen: InstanceSeen, key: tuple[str, str]) -> None:
         path = b"/studies/%s/series/%s/instances/%s" % (
-            seen.study_uid.encode(), seen.series_uid.encode(), seen.sop_uid.encode(),
+            seen.study_uid.encode(),
+            seen.series_uid.encode(),
+            seen.sop_uid.encode(),
         )
         metadata = _metadata(seen, MARK + path)
         chunk, parts, start = self._open.get(key, (seen.ordinal, [], 0))
         parts.append(metadata)
-        self._instances.append({
-            "sop_uid": seen.sop_uid, "study_uid": seen.study_uid, "series_uid": seen.series_uid,
-            "patient_key": seen.patient_key, "sop_class": seen.sop_class,
-            "number": seen.integer(0x00200013), "frame_count": seen.frames,
-            "ordinal": seen.ordinal, "chunk": chunk, "chunk_start": start,
-            "chunk_length": len(metadata), "json": _instance_json(seen, MARK + path),
-        })
+        self._instances.append(
+            {
+                "sop_uid": seen.sop_uid,
+                "study_uid": seen.study_uid,
+                "series_uid": seen.series_uid,
+                "patient_key": seen.patient_key,
+                "sop_class": seen.sop_class,
+                "number": seen.integer(0x00200013),
+                "frame_count": seen.frames,
+                "ordinal": seen.ordinal,
+                "chunk": chunk,
+                "chunk_start": start,
+                "chunk_length": len(metadata),
+                "json": _instance_json(seen, MARK + path),
+            }
+        )
         start += len(metadata) + 1
         self._open[key] = (chunk, parts, start)
         if start > _CHUNK_OCTETS:
@@ -172,10 +182,14 @@ class _Work:
 
     def _close_chunk(self, key: tuple[str, str]) -> None:
         chunk, parts, _length = self._open.pop(key)
-        self._chunks.append({
-            "study_uid": key[0], "series_uid": key[1], "chunk": chunk,
-            "body": zlib.compress(b",".join(parts), _COMPRESSION),
-        })
+        self._chunks.append(
+            {
+                "study_uid": key[0],
+                "series_uid": key[1],
+                "chunk": chunk,
+                "body": zlib.compress(b",".join(parts), _COMPRESSION),
+            }
+        )
 
     def flush(self) -> None:
         """Write everything that was kept."""
@@ -187,10 +201,18 @@ class _Work:
         for pair in self._changed_series:
             series = self._series[pair]
             series["json"] = series_json(series)
-        self._write(self.tables.studies, [self._studies[k] for k in self._changed],
-                    [k in self._new for k in self._changed], ("study_uid",))
-        self._write(self.tables.series, [self._series[k] for k in self._changed_series],
-                    [k in self._new for k in self._changed_series], ("study_uid", "series_uid"))
+        self._write(
+            self.tables.studies,
+            [self._studies[k] for k in self._changed],
+            [k in self._new for k in self._changed],
+            ("study_uid",),
+        )
+        self._write(
+            self.tables.series,
+            [self._series[k] for k in self._changed_series],
+            [k in self._new for k in self._changed_series],
+            ("study_uid", "series_uid"),
+        )
         if self._chunks:
             self.connection.execute(self.tables.chunks.insert(), self._chunks)
         if self._instances:
@@ -220,17 +242,30 @@ class _Work:
                 .where(*(table.c[key] == sa.bindparam(f"key_{key}") for key in keys))
                 .values({name: sa.bindparam(f"new_{name}") for name in changing})
             )
-            self.connection.execute(statement, [
-                {f"key_{key}": row[key] for key in keys}
-                | {f"new_{name}": row[name] for name in changing}
-                for row in updates
-            ])
+            self.connection.execute(
+                statement,
+                [
+                    {f"key_{key}": row[key] for key in keys}
+                    | {f"new_{name}": row[name] for name in changing}
+                    for row in updates
+                ],
+            )
 
 
-_CHANGING: Final = frozenset((
-    "series_count", "instance_count", "size_bytes", "last_at", "pending", "revision", "json",
-    "modalities", "sop_classes", "body_parts",
-))
+_CHANGING: Final = frozenset(
+    (
+        "series_count",
+        "instance_count",
+        "size_bytes",
+        "last_at",
+        "pending",
+        "revision",
+        "json",
+        "modalities",
+        "sop_classes",
+        "body_parts",
+    )
+)
 
 
 def _metadata(seen: InstanceSeen, path: bytes) -> bytes:
@@ -275,9 +310,11 @@ def _other(
             work.load({fact.study_uid})
         case PatientShredded():
             key = str(fact.patient_key)
-            uids = list(connection.execute(
-                sa.select(studies.c.study_uid).where(studies.c.patient_key == key)
-            ).scalars())
+            uids = list(
+                connection.execute(
+                    sa.select(studies.c.study_uid).where(studies.c.patient_key == key)
+                ).scalars()
+            )
             for start in range(0, len(uids), 500):
                 part = uids[start : start + 500]
                 connection.execute(
@@ -295,7 +332,9 @@ def spec(source: HeaderSource) -> ViewSpec:
         name=NAME,
         version=1,
         topics=(
-            InstancesStored.TOPIC, StudyCompleted.TOPIC, ManifestPublished.TOPIC,
+            InstancesStored.TOPIC,
+            StudyCompleted.TOPIC,
+            ManifestPublished.TOPIC,
             PatientShredded.TOPIC,
         ),
         make_tables=Tables,

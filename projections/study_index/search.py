@@ -25,12 +25,7 @@ from projections.study_index.attributes import (
     Level,
 )
 from projections.study_index.projection import NAME
-from projections.study_index.rows import (
-    fixed_members,
-    joined,
-    series_members,
-    study_members,
-)
+from projections.study_index.rows import fixed_members, joined, series_members, study_members
 
 _TABLES: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.INSTANCE: "instances"}
 _raw_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -110,9 +105,7 @@ class Searches:
             table = getattr(tables, _TABLES[column.table])
             if column.name in own.c and column.kind is Kind.UID:
                 table = own
-            condition = matching.clause(
-                table, column.name, column.kind, value, fuzzy=search.fuzzy
-            )
+            condition = matching.clause(table, column.name, column.kind, value, fuzzy=search.fuzzy)
             if condition is None:
                 continue
             if column.table is Level.SERIES and search.level is Level.STUDY:
@@ -132,14 +125,15 @@ def _reachable(table: Level, level: Level) -> bool:
 
 def _some_series(tables: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Return "has a series that matches": OHIF and others ask studies for Modality."""
-    return sa.exists().where(
-        tables.series.c.study_uid == tables.studies.c.study_uid, condition
-    )
+    return sa.exists().where(tables.series.c.study_uid == tables.studies.c.study_uid, condition)
 
 
 def _select(
-    connection: Connection, tables: Any, search: Search,
-    where: Sequence[sa.ColumnElement[bool]], levels: set[Level],
+    connection: Connection,
+    tables: Any,
+    search: Search,
+    where: Sequence[sa.ColumnElement[bool]],
+    levels: set[Level],
 ) -> list[RowMapping]:
     own = getattr(tables, _TABLES[search.level])
     studies, series = tables.studies, tables.series
@@ -149,9 +143,7 @@ def _select(
     if search.level is Level.INSTANCE and Level.SERIES in levels:
         source = source.join(
             series,
-            sa.and_(
-                series.c.study_uid == own.c.study_uid, series.c.series_uid == own.c.series_uid
-            ),
+            sa.and_(series.c.study_uid == own.c.study_uid, series.c.series_uid == own.c.series_uid),
         )
     columns = [own]
     if search.level is Level.STUDY and not (search.include or search.include_all):
@@ -194,8 +186,13 @@ class _Answers:
         series = self._above(rows, self._tables.series, "series_uid")
         return [
             joined(
-                self._members(row, studies.get(row["study_uid"]), _series_of(row, series),
-                              wants_study=wants_study, wants_series=wants_series)
+                self._members(
+                    row,
+                    studies.get(row["study_uid"]),
+                    _series_of(row, series),
+                    wants_study=wants_study,
+                    wants_series=wants_series,
+                )
             )
             for row in rows
         ]
@@ -221,10 +218,18 @@ class _Answers:
         everything = self._search.include_all
         members: dict[int, bytes] = {}
         above = [
-            (study if level is not Level.STUDY else row, study_members, _STUDY,
-             wants_study or level is Level.STUDY),
-            (series if level is not Level.SERIES else row, series_members, _SERIES,
-             wants_series or level is Level.SERIES),
+            (
+                study if level is not Level.STUDY else row,
+                study_members,
+                _STUDY,
+                wants_study or level is Level.STUDY,
+            ),
+            (
+                series if level is not Level.SERIES else row,
+                series_members,
+                _SERIES,
+                wants_series or level is Level.SERIES,
+            ),
         ]
         for place, counted, returned, wanted in above:
             if place is None:

@@ -127,8 +127,13 @@ class StudyIndex:
         self._database = database
 
     def search_studies(
-        self, filters: StudyFilters, *, policy: sa.ColumnElement[bool],
-        sort: str = "-study_date", offset: int = 0, limit: int = 50,
+        self,
+        filters: StudyFilters,
+        *,
+        policy: sa.ColumnElement[bool],
+        sort: str = "-study_date",
+        offset: int = 0,
+        limit: int = 50,
     ) -> tuple[int, tuple[StudyRow, ...]]:
         """Return the count of all matches and one page; `sort` is a column, `-` for falling."""
         with self._database.reading(NAME) as (connection, tables):
@@ -142,8 +147,11 @@ class StudyIndex:
                 order = tuple(column.desc() for column in order)
             last = table.c.study_uid.desc() if sort.startswith("-") else table.c.study_uid
             rows = connection.execute(
-                sa.select(table).where(*where).order_by(*order, last)
-                .offset(max(offset, 0)).limit(min(max(limit, 0), _MAX_PAGE))
+                sa.select(table)
+                .where(*where)
+                .order_by(*order, last)
+                .offset(max(offset, 0))
+                .limit(min(max(limit, 0), _MAX_PAGE))
             )
             return total, tuple(_study(row) for row in rows)
 
@@ -151,9 +159,7 @@ class StudyIndex:
         """Return a study, or None when no instance of it is stored."""
         with self._database.reading(NAME, fresh=fresh) as (connection, tables):
             table = tables.studies
-            row = connection.execute(
-                sa.select(table).where(table.c.study_uid == study_uid)
-            ).first()
+            row = connection.execute(sa.select(table).where(table.c.study_uid == study_uid)).first()
             return None if row is None else _study(row)
 
     def studies_of_patient(
@@ -243,9 +249,7 @@ class StudyIndex:
             row = connection.execute(query).first()
             return None if row is None else (row.revision, UUID(row.patient_key))
 
-    def metadata(
-        self, study_uid: str, series_uid: str = "", *, fresh: bool = True
-    ) -> list[bytes]:
+    def metadata(self, study_uid: str, series_uid: str = "", *, fresh: bool = True) -> list[bytes]:
         """Return the metadata of a study or series: pieces of comma separated JSON objects."""
         with self._database.reading(NAME, fresh=fresh) as (connection, tables):
             table = tables.chunks
@@ -270,7 +274,8 @@ class StudyIndex:
                     ),
                 )
                 .where(
-                    table.c.sop_uid == sop_uid, table.c.study_uid == study_uid,
+                    table.c.sop_uid == sop_uid,
+                    table.c.study_uid == study_uid,
                     table.c.series_uid == series_uid,
                 )
             ).first()
@@ -302,16 +307,32 @@ def _narrowed(table: sa.Table, filters: StudyFilters) -> Sequence[sa.ColumnEleme
 
 def _study(row: Row[Any]) -> StudyRow:
     return StudyRow(
-        study_uid=row.study_uid, patient_key=UUID(row.patient_key), patient_id=row.patient_id,
-        issuer=row.issuer, name=row.name, alphabetic=row.alphabetic,
-        ideographic=row.ideographic, pinyin=row.pinyin, birth_date=row.birth_date, sex=row.sex,
-        study_date=row.study_date, study_time=row.study_time, accession=row.accession,
-        study_id=row.study_id, description=row.description, referring=row.referring,
-        modalities=tuple(values(row.modalities)), sop_classes=tuple(values(row.sop_classes)),
-        body_parts=tuple(values(row.body_parts)), series_count=row.series_count,
-        instance_count=row.instance_count, size_bytes=row.size_bytes,
-        first_at=from_micros(row.first_at), last_at=from_micros(row.last_at),
-        complete=row.complete_count >= row.instance_count, published_count=row.published_count,
+        study_uid=row.study_uid,
+        patient_key=UUID(row.patient_key),
+        patient_id=row.patient_id,
+        issuer=row.issuer,
+        name=row.name,
+        alphabetic=row.alphabetic,
+        ideographic=row.ideographic,
+        pinyin=row.pinyin,
+        birth_date=row.birth_date,
+        sex=row.sex,
+        study_date=row.study_date,
+        study_time=row.study_time,
+        accession=row.accession,
+        study_id=row.study_id,
+        description=row.description,
+        referring=row.referring,
+        modalities=tuple(values(row.modalities)),
+        sop_classes=tuple(values(row.sop_classes)),
+        body_parts=tuple(values(row.body_parts)),
+        series_count=row.series_count,
+        instance_count=row.instance_count,
+        size_bytes=row.size_bytes,
+        first_at=from_micros(row.first_at),
+        last_at=from_micros(row.last_at),
+        complete=row.complete_count >= row.instance_count,
+        published_count=row.published_count,
         manifest_uid=row.manifest_uid,
         manifest_entry=UUID(row.manifest_entry) if row.manifest_entry else None,
     )
@@ -319,9 +340,19 @@ def _study(row: Row[Any]) -> StudyRow:
 
 def _series(row: Row[Any]) -> SeriesRow:
     return SeriesRow(
-        row.study_uid, row.series_uid, row.modality, row.number, row.description, row.body_part,
-        row.series_date, row.series_time, row.institution, row.department, row.station,
-        row.instance_count, row.first_sop_uid or "",
+        row.study_uid,
+        row.series_uid,
+        row.modality,
+        row.number,
+        row.description,
+        row.body_part,
+        row.series_date,
+        row.series_time,
+        row.institution,
+        row.department,
+        row.station,
+        row.instance_count,
+        row.first_sop_uid or "",
     )
 
 

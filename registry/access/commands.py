@@ -113,9 +113,7 @@ def change_password(
     if any(verify_password(old, new_password) for old in state.password_hashes):
         raise WeakPassword("the last five passwords do not come back")
     fact = facts.PasswordChanged(
-        login=login,
-        password_hash=hash_password(new_password),
-        must_change=current_password is None,
+        login=login, password_hash=hash_password(new_password), must_change=current_password is None
     )
     return _append(login, fact, expected_version=version)
 
@@ -195,12 +193,7 @@ def revoke_token(state: GrantState, *, token_id: str) -> Append:
 
 
 def allow_ae(
-    *,
-    ae_title: str,
-    networks: Iterable[str],
-    rights: Iterable[str],
-    host: str = "",
-    port: int = 0,
+    *, ae_title: str, networks: Iterable[str], rights: Iterable[str], host: str = "", port: int = 0
 ) -> Append:
     """Allow an AE title (PS3.5 6.2 AE) from these networks; a later grant replaces the former.
 

@@ -171,11 +171,7 @@ def register(asked: Registration, known: Known, rules: Rules) -> Append:
             *(
                 StreamAppend(
                     association.entry_uuid,
-                    (
-                        AssociationAsserted(
-                            patient_key=asked.patient_key, association=association
-                        ),
-                    ),
+                    (AssociationAsserted(patient_key=asked.patient_key, association=association),),
                     0,
                 )
                 for association in resolved.associations
@@ -236,8 +232,7 @@ def _check_same_document(entry: DocumentEntry, held: ClaimHeld) -> None:
             unique_id=entry.unique_id,
         )
     raise DocumentSizeDiffers(
-        f"the document {entry.unique_id} is registered with another size",
-        unique_id=entry.unique_id,
+        f"the document {entry.unique_id} is registered with another size", unique_id=entry.unique_id
     )
 
 
@@ -285,9 +280,7 @@ def _claims(submission: Submission) -> tuple[Claim, ...]:
 
 def _submission_set(asked: Registration) -> StreamAppend:
     whole = msgspec.structs.replace(
-        asked.submission.submission_set,
-        availability_status=Status.APPROVED,
-        home_community_id="",
+        asked.submission.submission_set, availability_status=Status.APPROVED, home_community_id=""
     )
     fact = SubmissionAccepted(
         entry_uuid=whole.entry_uuid,

@@ -28,7 +28,7 @@ DICOM: Final = "dicom"
 MANUAL: Final = "manual"
 
 _SEXES: Final = frozenset({"", "M", "F", "O"})
-_DATE: Final = re.compile(r"(?:\d{4}(?:\d{2}){0,2})?")
+_DATE: Final = re.compile(r"(?:[0-9]{4}(?:[0-9]{2}){0,2})?")
 _MAX_TEXT: Final = 1024
 
 

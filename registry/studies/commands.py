@@ -80,10 +80,7 @@ def refuse(
     The same content offered again takes the same claim, so it is recorded once.
     """
     fact = InstanceRefused(
-        study_uid=study_uid,
-        sop_uid=sop_uid,
-        held_sha256=held_sha256,
-        offered_sha256=offered_sha256,
+        study_uid=study_uid, sop_uid=sop_uid, held_sha256=held_sha256, offered_sha256=offered_sha256
     )
     claim = Claim(REFUSED_INSTANCE, f"{sop_uid}/{offered_sha256}")
     return Append((StreamAppend(study_stream(study_uid), (fact,)),), (claim,), envelope)
@@ -127,9 +124,7 @@ def _parts(instances: Sequence[Instance]) -> Iterator[Sequence[Instance]]:
 def _stored(study_uid: str, patient_key: UUID, instances: Sequence[Instance]) -> InstancesStored:
     series = {uid: n for n, uid in enumerate(dict.fromkeys(i.series_uid for i in instances))}
     classes = {uid: n for n, uid in enumerate(dict.fromkeys(i.sop_class for i in instances))}
-    syntaxes = {
-        uid: n for n, uid in enumerate(dict.fromkeys(i.transfer_syntax for i in instances))
-    }
+    syntaxes = {uid: n for n, uid in enumerate(dict.fromkeys(i.transfer_syntax for i in instances))}
     return InstancesStored(
         study_uid=study_uid,
         patient_key=patient_key,

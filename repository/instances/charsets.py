@@ -12,27 +12,51 @@ from typing import Final
 DEFAULT: Final = ("ascii",)
 
 _TERMS: Final[dict[str, str]] = {
-    "": "ascii", "ISO_IR 6": "ascii",
+    "": "ascii",
+    "ISO_IR 6": "ascii",
     "ISO_IR 13": "shift_jis",
-    "ISO_IR 100": "latin-1", "ISO_IR 101": "iso8859-2", "ISO_IR 109": "iso8859-3",
-    "ISO_IR 110": "iso8859-4", "ISO_IR 126": "iso8859-7", "ISO_IR 127": "iso8859-6",
-    "ISO_IR 138": "iso8859-8", "ISO_IR 144": "iso8859-5", "ISO_IR 148": "iso8859-9",
-    "ISO_IR 166": "tis-620", "ISO_IR 203": "iso8859-15",
-    "ISO_IR 192": "utf-8", "GB18030": "gb18030", "GBK": "gbk",
-    "ISO 2022 IR 6": "ascii", "ISO 2022 IR 13": "shift_jis",
-    "ISO 2022 IR 87": "iso2022_jp", "ISO 2022 IR 159": "iso2022_jp_2",
-    "ISO 2022 IR 149": "euc_kr", "ISO 2022 IR 58": "gb2312",
+    "ISO_IR 100": "latin-1",
+    "ISO_IR 101": "iso8859-2",
+    "ISO_IR 109": "iso8859-3",
+    "ISO_IR 110": "iso8859-4",
+    "ISO_IR 126": "iso8859-7",
+    "ISO_IR 127": "iso8859-6",
+    "ISO_IR 138": "iso8859-8",
+    "ISO_IR 144": "iso8859-5",
+    "ISO_IR 148": "iso8859-9",
+    "ISO_IR 166": "tis-620",
+    "ISO_IR 203": "iso8859-15",
+    "ISO_IR 192": "utf-8",
+    "GB18030": "gb18030",
+    "GBK": "gbk",
+    "ISO 2022 IR 6": "ascii",
+    "ISO 2022 IR 13": "shift_jis",
+    "ISO 2022 IR 87": "iso2022_jp",
+    "ISO 2022 IR 159": "iso2022_jp_2",
+    "ISO 2022 IR 149": "euc_kr",
+    "ISO 2022 IR 58": "gb2312",
 }
 # PS3.3 C.12.1.1.2: these stand alone; code extensions do not apply to them.
 _ALONE: Final = frozenset(("utf-8", "gb18030", "gbk"))
 _ESCAPES: Final[dict[bytes, str]] = {
-    b"\x1b(B": "ascii", b"\x1b-A": "latin-1", b"\x1b-B": "iso8859-2", b"\x1b-C": "iso8859-3",
-    b"\x1b-D": "iso8859-4", b"\x1b-F": "iso8859-7", b"\x1b-G": "iso8859-6",
-    b"\x1b-H": "iso8859-8", b"\x1b-L": "iso8859-5", b"\x1b-M": "iso8859-9",
-    b"\x1b-T": "tis-620", b"\x1b-b": "iso8859-15",
-    b"\x1b)I": "shift_jis", b"\x1b(J": "shift_jis",
-    b"\x1b$B": "iso2022_jp", b"\x1b$(D": "iso2022_jp_2",
-    b"\x1b$)C": "euc_kr", b"\x1b$)A": "gb2312",
+    b"\x1b(B": "ascii",
+    b"\x1b-A": "latin-1",
+    b"\x1b-B": "iso8859-2",
+    b"\x1b-C": "iso8859-3",
+    b"\x1b-D": "iso8859-4",
+    b"\x1b-F": "iso8859-7",
+    b"\x1b-G": "iso8859-6",
+    b"\x1b-H": "iso8859-8",
+    b"\x1b-L": "iso8859-5",
+    b"\x1b-M": "iso8859-9",
+    b"\x1b-T": "tis-620",
+    b"\x1b-b": "iso8859-15",
+    b"\x1b)I": "shift_jis",
+    b"\x1b(J": "shift_jis",
+    b"\x1b$B": "iso2022_jp",
+    b"\x1b$(D": "iso2022_jp_2",
+    b"\x1b$)C": "euc_kr",
+    b"\x1b$)A": "gb2312",
 }
 _ESCAPE: Final = re.compile(rb"\x1b(?:\$[()][A-D]|\$B|[()\-][A-Za-z])")
 # These designate G0 and need their escape sequence kept for the codec.
@@ -71,8 +95,9 @@ def _extended(octets: bytes, codecs: tuple[str, ...], delimiters: bytes) -> str:
     parts: list[str] = []
     active, escape, position = first, b"", 0
     for match in _ESCAPE.finditer(octets):
-        parts.append(_piece(octets[position : match.start()], escape, (active, first, high),
-                            delimiters))
+        parts.append(
+            _piece(octets[position : match.start()], escape, (active, first, high), delimiters)
+        )
         active = _ESCAPES.get(match.group(), active)
         escape = match.group()
         position = match.end()
@@ -80,9 +105,7 @@ def _extended(octets: bytes, codecs: tuple[str, ...], delimiters: bytes) -> str:
     return "".join(parts)
 
 
-def _piece(
-    octets: bytes, escape: bytes, sets: tuple[str, str, str], delimiters: bytes
-) -> str:
+def _piece(octets: bytes, escape: bytes, sets: tuple[str, str, str], delimiters: bytes) -> str:
     """Decode octets between two escapes; `sets` are the active, the first and the G1 codec."""
     active, first, high = sets
     if active in _STATEFUL:

@@ -24,13 +24,17 @@ from repository.instances.refusals import MalformedInstance, NestedTooDeep
 INLINE_LIMIT: Final = 1024
 """Binary values up to this many octets are sent inline (PS3.18 F.2.7)."""
 
-_JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_TEXT: Final = frozenset(
-    (b"AE", b"AS", b"CS", b"DA", b"DT", b"LO", b"SH", b"TM", b"UC", b"UI")
-)
+_JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_TEXT: Final = frozenset((b"AE", b"AS", b"CS", b"DA", b"DT", b"LO", b"SH", b"TM", b"UC", b"UI"))
 _BY_CHARSET: Final = frozenset((b"LO", b"SH", b"UC", b"ST", b"LT", b"UT", b"PN"))
-_INTEGERS: Final = {b"US": ("H", 2), b"SS": ("h", 2), b"UL": ("I", 4), b"SL": ("i", 4),
-                    b"UV": ("Q", 8), b"SV": ("q", 8)}
+_INTEGERS: Final = {
+    b"US": ("H", 2),
+    b"SS": ("h", 2),
+    b"UL": ("I", 4),
+    b"SL": ("i", 4),
+    b"UV": ("Q", 8),
+    b"SV": ("q", 8),
+}
 _FLOATS: Final = {b"FL": ("f", 4), b"FD": ("d", 8)}
 _WORD_SIZE: Final = {b"OW": 2, b"OF": 4, b"OL": 4, b"OD": 8, b"OV": 8}
 _PN_GROUPS: Final = (b'"Alphabetic":', b'"Ideographic":', b'"Phonetic":')
@@ -38,9 +42,7 @@ _quote: Final[Callable[[object], bytes]] = msgspec.json.Encoder().encode
 _heads: dict[tuple[int, bytes], bytes] = {}
 
 
-def to_json(
-    header: InstanceHeader, bulk_uri: bytes, *, inline_limit: int = INLINE_LIMIT
-) -> bytes:
+def to_json(header: InstanceHeader, bulk_uri: bytes, *, inline_limit: int = INLINE_LIMIT) -> bytes:
     """Return the JSON object of a header; `bulk_uri` + "/" + attribute path names bulk data."""
     writer = _Writer(bulk_uri, inline_limit)
     members = writer.members(header.dataset, header.codecs, b"")
@@ -66,7 +68,8 @@ def member(tag: int, vr: str, *values: str | int) -> bytes:
     if not values:
         return _head(tag, vr.encode()) + b"}"
     return b'%s,"Value":[%s]}' % (
-        _head(tag, vr.encode()), b",".join(_quote(value) for value in values)
+        _head(tag, vr.encode()),
+        b",".join(_quote(value) for value in values),
     )
 
 
@@ -86,9 +89,7 @@ class _Writer:
             if tag & 0xFFFF
         ]
 
-    def member(
-        self, dataset: Dataset, tag: int, codecs: tuple[str, ...], path: bytes
-    ) -> bytes:
+    def member(self, dataset: Dataset, tag: int, codecs: tuple[str, ...], path: bytes) -> bytes:
         """Return the member of one attribute."""
         vr, start, length, items = dataset.elements[tag]
         if items is None and vr not in _TEXT and vr not in _INTEGERS:
@@ -146,9 +147,7 @@ def _head(tag: int, vr: bytes) -> bytes:
     return head
 
 
-def _resolved(
-    dataset: Dataset, tag: int, vr: bytes
-) -> tuple[bytes, tuple[Dataset, ...] | None]:
+def _resolved(dataset: Dataset, tag: int, vr: bytes) -> tuple[bytes, tuple[Dataset, ...] | None]:
     """Settle ambiguous VRs, and give UN the VR that the dictionary knows (PS3.5 6.2.2)."""
     if vr == b"UN" or (tag >> 16 & 1 and not dataset.encoding.explicit):
         known = _known_vr(dataset, tag)
@@ -194,7 +193,8 @@ def _texts(head: bytes, raw: bytes, codecs: tuple[str, ...]) -> bytes:
         return b'%s,"Value":[%s]}' % (head, _quote(text.strip("\x00 ")))
     values = (value.strip("\x00 ") for value in text.split("\\"))
     return b'%s,"Value":[%s]}' % (
-        head, b",".join(_quote(value) if value else b"null" for value in values)
+        head,
+        b",".join(_quote(value) if value else b"null" for value in values),
     )
 
 
@@ -275,6 +275,12 @@ def _tags(raw: bytes, _codecs: tuple[str, ...], little: bool) -> bytes:
 
 
 _OTHER: Final[dict[bytes, Callable[[bytes, tuple[str, ...], bool], bytes]]] = {
-    b"DS": _decimal, b"IS": _decimal, b"PN": _person_names, b"AT": _tags,
-    b"ST": _long_text, b"LT": _long_text, b"UT": _long_text, b"UR": _long_text,
+    b"DS": _decimal,
+    b"IS": _decimal,
+    b"PN": _person_names,
+    b"AT": _tags,
+    b"ST": _long_text,
+    b"LT": _long_text,
+    b"UT": _long_text,
+    b"UR": _long_text,
 }

@@ -12,11 +12,7 @@ from struct import Struct
 from typing import Final, TypeAlias
 
 from repository.instances.dictionary import vr_of
-from repository.instances.refusals import (
-    MalformedInstance,
-    NestedTooDeep,
-    WrongTransferSyntax,
-)
+from repository.instances.refusals import MalformedInstance, NestedTooDeep, WrongTransferSyntax
 
 UNDEFINED: Final = 0xFFFFFFFF
 PIXEL_TAGS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
@@ -27,8 +23,29 @@ _LONG: Final = frozenset(
     (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 )
 _SHORT: Final = frozenset(
-    (b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN",
-     b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US")
+    (
+        b"AE",
+        b"AS",
+        b"AT",
+        b"CS",
+        b"DA",
+        b"DS",
+        b"DT",
+        b"FD",
+        b"FL",
+        b"IS",
+        b"LO",
+        b"LT",
+        b"PN",
+        b"SH",
+        b"SL",
+        b"SS",
+        b"ST",
+        b"TM",
+        b"UI",
+        b"UL",
+        b"US",
+    )
 )
 _FIRST_GROUPS: Final = frozenset((0x0004, 0x0008, 0x0010, 0x0018, 0x0020))
 _ITEM: Final = 0xFFFEE000
@@ -151,8 +168,14 @@ class Walker:
             raise WrongTransferSyntax("the data set is not in its declared byte order")
 
     def _walk(  # noqa: C901, PLR0912 - the one hot loop: a call an element costs half its time
-        self, into: Dataset, position: int, end: int,
-        *, delimited: bool, depth: int, stop_after: int = UNDEFINED,
+        self,
+        into: Dataset,
+        position: int,
+        end: int,
+        *,
+        delimited: bool,
+        depth: int,
+        stop_after: int = UNDEFINED,
     ) -> int:
         """Fill `into`; return the offset after the data set (after its delimiter if any)."""
         buffer = self._buffer

@@ -147,9 +147,7 @@ def frame_bits(header: InstanceHeader) -> int:
     return bits
 
 
-def _encapsulated(
-    header: InstanceHeader, pixels: PixelData, read: Reader, size: int
-) -> FrameTable:
+def _encapsulated(header: InstanceHeader, pixels: PixelData, read: Reader, size: int) -> FrameTable:
     pieces = list(_fragments(read, pixels.offset, size))
     if not pieces:
         raise TruncatedInstance("the pixel data hold no Basic Offset Table item")
@@ -169,9 +167,7 @@ def _encapsulated(
     return FrameTable(count, 0, 0, _grouped(pieces, starts))
 
 
-def _starts(
-    header: InstanceHeader, read: Reader, table: Range, count: int
-) -> list[int]:
+def _starts(header: InstanceHeader, read: Reader, table: Range, count: int) -> list[int]:
     """Return the frames' first fragment values by the offset tables, or nothing (PS3.5 A.4)."""
     extended = header.dataset.raw(0x7FE00001)
     offset, length = table
@@ -226,4 +222,3 @@ def _fragments(read: Reader, position: int, size: int) -> Iterator[Range]:
     # A sequence delimiter that is missing at the very end loses no pixels.
     if position != size:
         raise TruncatedInstance("the pixel data have no end")
-

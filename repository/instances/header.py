@@ -55,13 +55,25 @@ class InstanceHeader:
     """
 
     __slots__ = (
-        "codecs", "complete", "dataset", "deflated", "pixels", "series_uid", "sop_class_uid",
-        "sop_uid", "study_uid", "transfer_syntax",
+        "codecs",
+        "complete",
+        "dataset",
+        "deflated",
+        "pixels",
+        "series_uid",
+        "sop_class_uid",
+        "sop_uid",
+        "study_uid",
+        "transfer_syntax",
     )
 
     def __init__(
-        self, dataset: Dataset, transfer_syntax: str, pixels: PixelData | None,
-        *, complete: bool = True,
+        self,
+        dataset: Dataset,
+        transfer_syntax: str,
+        pixels: PixelData | None,
+        *,
+        complete: bool = True,
     ) -> None:
         self.dataset = dataset
         self.transfer_syntax = transfer_syntax
@@ -215,6 +227,4 @@ def _read(
     if walker.pixels is not None:
         tag, vr, offset, length = walker.pixels
         pixels = PixelData(tag, vr, offset, None if length == UNDEFINED else length)
-    return InstanceHeader(
-        dataset, transfer_syntax, pixels, complete=stop_after == UNDEFINED
-    )
+    return InstanceHeader(dataset, transfer_syntax, pixels, complete=stop_after == UNDEFINED)

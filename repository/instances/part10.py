@@ -127,15 +127,17 @@ def file_meta(
     sop_class_uid: str, sop_uid: str, transfer_syntax: str, *, source_ae: str = ""
 ) -> bytes:
     """Return preamble and File Meta Information for a data set received without them."""
-    body = b"".join((
-        b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01",
-        _uid(0x02, sop_class_uid),
-        _uid(0x03, sop_uid),
-        _uid(0x10, transfer_syntax),
-        _uid(0x12, IMPLEMENTATION_CLASS_UID),
-        _text(0x13, b"SH", IMPLEMENTATION_VERSION),
-        _text(0x16, b"AE", source_ae) if source_ae else b"",
-    ))
+    body = b"".join(
+        (
+            b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01",
+            _uid(0x02, sop_class_uid),
+            _uid(0x03, sop_uid),
+            _uid(0x10, transfer_syntax),
+            _uid(0x12, IMPLEMENTATION_CLASS_UID),
+            _text(0x13, b"SH", IMPLEMENTATION_VERSION),
+            _text(0x16, b"AE", source_ae) if source_ae else b"",
+        )
+    )
     length = len(body).to_bytes(4, "little")
     return b"".join((bytes(128), b"DICM", b"\x02\x00\x00\x00UL\x04\x00", length, body))
 
@@ -154,9 +156,9 @@ def with_preamble(octets: bytes) -> bytes:
         length = _meta_end(wrapped) - 132
     except (TruncatedInstance, MalformedInstance):
         return wrapped
-    return b"".join((
-        wrapped[:132], b"\x02\x00\x00\x00UL\x04\x00", length.to_bytes(4, "little"), octets,
-    ))
+    return b"".join(
+        (wrapped[:132], b"\x02\x00\x00\x00UL\x04\x00", length.to_bytes(4, "little"), octets)
+    )
 
 
 def _uid(number: int, uid: str) -> bytes:

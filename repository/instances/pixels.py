@@ -27,9 +27,7 @@ _ITEM: Final = struct.Struct("<HHI").pack
 _KEYWORDS: Final = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData"}
 
 
-def decode(
-    header: InstanceHeader, octets: bytes, *, raw: bool = False
-) -> tuple[Samples, str]:
+def decode(header: InstanceHeader, octets: bytes, *, raw: bool = False) -> tuple[Samples, str]:
     """Return one frame as (rows, columns[, samples]) and its photometric interpretation.
 
     Without `raw`, YBR is made RGB. Raises NotRenderable when no decoder can read it.
@@ -44,10 +42,15 @@ def decode(
     if syntax in _HTJ2K:
         return _htj2k(octets, options), str(options["photometric_interpretation"])
     if is_encapsulated(syntax) and header.pixels.length is None:
-        octets = b"".join((
-            _ITEM(0xFFFE, 0xE000, 0), _ITEM(0xFFFE, 0xE000, len(octets) + (len(octets) & 1)),
-            octets, b"\x00" * (len(octets) & 1), _ITEM(0xFFFE, 0xE0DD, 0),
-        ))
+        octets = b"".join(
+            (
+                _ITEM(0xFFFE, 0xE000, 0),
+                _ITEM(0xFFFE, 0xE000, len(octets) + (len(octets) & 1)),
+                octets,
+                b"\x00" * (len(octets) & 1),
+                _ITEM(0xFFFE, 0xE0DD, 0),
+            )
+        )
     elif is_encapsulated(syntax) or syntax not in {EXPLICIT_VR_BIG, "1.2.840.10008.1.2"}:
         syntax = EXPLICIT_VR_LITTLE
     if not is_encapsulated(syntax):

@@ -96,9 +96,7 @@ def _eight_bit_colour(dataset: Dataset, samples: Samples) -> Samples:
     return (samples[..., :3] >> max(0, stored - 8)).astype(np.uint8)
 
 
-def _grey(
-    header: InstanceHeader, samples: Samples, number: int, window: Window | None
-) -> Samples:
+def _grey(header: InstanceHeader, samples: Samples, number: int, window: Window | None) -> Samples:
     dataset = header.dataset
     slope, intercept = _rescale(dataset, number)
     inverted = (dataset.ascii(0x00280004) == "MONOCHROME1") != (
@@ -128,9 +126,7 @@ def _grey(
 
 
 @lru_cache(maxsize=64)
-def _table(
-    dtype: str, slope: float, intercept: float, window: Window, inverted: bool
-) -> Samples:
+def _table(dtype: str, slope: float, intercept: float, window: Window, inverted: bool) -> Samples:
     """Return the grey of every possible stored value, indexed by its unsigned bit pattern."""
     kind = np.dtype(dtype).newbyteorder("=")
     unsigned = np.arange(2 ** (8 * kind.itemsize), dtype=f"u{kind.itemsize}")
@@ -155,17 +151,15 @@ def _windowed(values: Samples, window: Window, *, inverted: bool) -> Samples:
     return eight
 
 
-def _full_range(
-    dataset: Dataset, samples: Samples, slope: float, intercept: float
-) -> Window:
+def _full_range(dataset: Dataset, samples: Samples, slope: float, intercept: float) -> Window:
     shown = samples
     padding = dataset.integer(0x00280120)
     if padding is not None and samples.dtype.kind in "iu":
         kept = samples[samples != np.asarray(padding).astype(samples.dtype)]
         shown = kept if kept.size else samples
-    ends = sorted((
-        float(np.nanmin(shown)) * slope + intercept, float(np.nanmax(shown)) * slope + intercept
-    ))
+    ends = sorted(
+        (float(np.nanmin(shown)) * slope + intercept, float(np.nanmax(shown)) * slope + intercept)
+    )
     if not all(np.isfinite(ends)):
         return Window(0.5, 1.0, "LINEAR_EXACT")
     return Window((ends[0] + ends[1]) / 2, max(ends[1] - ends[0], 1e-6), "LINEAR_EXACT")

@@ -32,9 +32,7 @@ def to_explicit_little(octets: bytes) -> bytes:
                 dataset.decompress(as_rgb=False, generate_instance_uid=False)
             dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
             target = BytesIO()
-            dataset.save_as(
-                target, little_endian=True, implicit_vr=False, enforce_file_format=True
-            )
+            dataset.save_as(target, little_endian=True, implicit_vr=False, enforce_file_format=True)
     except Exception as problem:  # decoders raise whatever their C libraries raise
         raise NotRenderable("the instance cannot be decompressed") from problem
     return target.getvalue()

@@ -31,8 +31,6 @@ def _ledgers() -> Mapping[str, EventLedger]:
 
 
 command = build_commands(
-    _ledgers,
-    lambda: _installation().keys.signer,
-    seals=lambda: _installation().seals_directory,
+    _ledgers, lambda: _installation().keys.signer, seals=lambda: _installation().seals_directory
 )
 command.add_command(replay_command(_installation))

@@ -42,9 +42,14 @@ def list_views(context: click.Context, *, as_json: bool) -> None:
     with Installation(settings_of(context)) as installation:
         rows = [
             {
-                "view": lag.view, "generation": lag.generation, "state": lag.state,
-                "position": lag.position, "lag_events": lag.lag_events, "error": lag.error,
-                "error_position": lag.error_position, "answers": VIEWS.get(lag.view, ""),
+                "view": lag.view,
+                "generation": lag.generation,
+                "state": lag.state,
+                "position": lag.position,
+                "lag_events": lag.lag_events,
+                "error": lag.error,
+                "error_position": lag.error_position,
+                "answers": VIEWS.get(lag.view, ""),
             }
             for lag in installation.runner.lags()
         ]
@@ -80,7 +85,8 @@ def rebuild(context: click.Context, view: str, *, wait: bool) -> None:
         with bar(f"rebuilding {view}", head) as advance:
             while True:
                 lag = next(
-                    lag for lag in runner.lags()
+                    lag
+                    for lag in runner.lags()
                     if (lag.view, lag.generation) == (view, made.generation)
                 )
                 advance(min(lag.position, head))

@@ -27,12 +27,22 @@ def replay_command(installation: Callable[[], Installation]) -> click.Command:
     """Return the command, bound to an installation."""
 
     @click.command("replay")
-    @click.option("--until", required=True, metavar="TIME|POSITION",
-                  help="ISO time (local clock unless it says otherwise) or ledger position.")
-    @click.option("--patient", metavar="ID", help="Patient, as id^^^&OID&ISO (or id alone: our own "
-                  "assigning authority).")
-    @click.option("--keep", type=click.Path(dir_okay=False, path_type=Path),
-                  help="Keep the views in this SQLite file.")
+    @click.option(
+        "--until",
+        required=True,
+        metavar="TIME|POSITION",
+        help="ISO time (local clock unless it says otherwise) or ledger position.",
+    )
+    @click.option(
+        "--patient",
+        metavar="ID",
+        help="Patient, as id^^^&OID&ISO (or id alone: our own assigning authority).",
+    )
+    @click.option(
+        "--keep",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Keep the views in this SQLite file.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     def command(until: str, patient: str | None, keep: Path | None, *, as_json: bool) -> None:
         """Build the views as they stood at a moment and answer from them."""
@@ -63,15 +73,18 @@ def _answer(here: Installation, views: ViewsDatabase, patient: str | None) -> di
         "patient_key": str(key),
         "documents": [
             {
-                "entry_uuid": str(row.entry_uuid), "unique_id": row.unique_id,
-                "title": row.title, "status": str(row.status),
+                "entry_uuid": str(row.entry_uuid),
+                "unique_id": row.unique_id,
+                "title": row.title,
+                "status": str(row.status),
                 "creation_time": row.creation_time,
             }
             for row in DocumentIndex(views).documents_of(key)
         ],
         "studies": [
             {
-                "study_uid": row.study_uid, "description": row.description,
+                "study_uid": row.study_uid,
+                "description": row.description,
                 "instances": row.instance_count,
             }
             # Whoever may run this command on the server holds the keys: no clause narrows it.

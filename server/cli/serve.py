@@ -18,12 +18,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def door_options(function: F) -> F:
     """Add the flags that `serve` and `demo` share."""
-    for option in reversed((
-        click.option("--data", metavar="DIR", help="Data folder."),
-        click.option("--http", metavar="HOST:PORT", help="HTTP door (default 127.0.0.1:8080)."),
-        click.option("--dimse", metavar="HOST:PORT", help="DICOM door (default 127.0.0.1:11112)."),
-        click.option("--mllp", metavar="HOST:PORT", help="HL7 door (default 127.0.0.1:2575)."),
-    )):
+    for option in reversed(
+        (
+            click.option("--data", metavar="DIR", help="Data folder."),
+            click.option("--http", metavar="HOST:PORT", help="HTTP door (default 127.0.0.1:8080)."),
+            click.option(
+                "--dimse", metavar="HOST:PORT", help="DICOM door (default 127.0.0.1:11112)."
+            ),
+            click.option("--mllp", metavar="HOST:PORT", help="HL7 door (default 127.0.0.1:2575)."),
+        )
+    ):
         function = option(function)
     return function
 
@@ -38,24 +42,23 @@ def door_settings(context: click.Context, doors: dict[str, str | None], **more: 
 
 @click.command("serve")
 @door_options
-@click.option("--profile", type=click.Choice(["embedded", "hospital"]), help="Preset to start from.")
 @click.option(
-    "--role", "roles", multiple=True,
+    "--profile", type=click.Choice(["embedded", "hospital"]), help="Preset to start from."
+)
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
     type=click.Choice(["all", "web", "dimse", "mllp", "projector"]),
     help="Run only these roles (repeatable); the default is all.",
 )
 @click.pass_context
 def command(
-    context: click.Context,
-    /,
-    *,
-    profile: str | None,
-    roles: tuple[str, ...],
-    **doors: str | None,
+    context: click.Context, /, *, profile: str | None, roles: tuple[str, ...], **doors: str | None
 ) -> None:
     """Serve an installation: nothing is allowed that was not granted."""
-    from server.processes import ROLES, Supervisor
     from server.first_start import prepare
+    from server.processes import ROLES, Supervisor
 
     settings = door_settings(context, doors, profile=profile)
     wanted = ROLES if not roles or "all" in roles else roles

@@ -12,16 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import NuclearMedicineImageStorage, XRayAngiographicImageStorage
 
 from server.demo.attributes import Exam, Series, code, grey_pixels, header, instance, put
-from server.demo.painting import (
-    Canvas,
-    Picture,
-    blur,
-    branches,
-    clouds,
-    generator,
-    taper,
-    to_bytes,
-)
+from server.demo.painting import Canvas, Picture, blur, branches, clouds, generator, taper, to_bytes
 
 
 def xa_coronary(exam: Exam, *, frames: int = 30, size: int = 512, seed: int = 0) -> list[Dataset]:

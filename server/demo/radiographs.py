@@ -19,15 +19,7 @@ from pydicom.uid import (
 )
 
 from server.demo.attributes import Exam, Series, code, grey_pixels, header, instance, put
-from server.demo.painting import (
-    Canvas,
-    Picture,
-    blur,
-    clouds,
-    generator,
-    resize,
-    to_unsigned,
-)
+from server.demo.painting import Canvas, Picture, blur, clouds, generator, resize, to_unsigned
 
 _WHITE: Final = 4095
 

@@ -57,12 +57,7 @@ class DemoStudy:
 
 
 def generate(
-    kind: str,
-    seed: int = 0,
-    *,
-    exam: Exam | None = None,
-    mislabelled: bool = False,
-    **options: Any,
+    kind: str, seed: int = 0, *, exam: Exam | None = None, mislabelled: bool = False, **options: Any
 ) -> list[Dataset]:
     """Return a study of one of `KINDS`; options go to the generator, e.g. `count`, `size`.
 
@@ -177,10 +172,6 @@ _MAKERS: Final[Mapping[str, Maker]] = {
     "RT": lambda study, _: bundled.bundled(study.exam, bundled.RADIOTHERAPY),
     "FILES": lambda study, _: bundled.bundled(study.exam, bundled.SYNTAXES),
 }
-_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "SEG": ("CT",),
-    "KO": ("CT",),
-    "PR": ("CT",),
-}
+_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {"SEG": ("CT",), "KO": ("CT",), "PR": ("CT",)}
 KINDS: Final = tuple(_MAKERS)
 """What `generate` can make; SEG, KO and PR come with the CT they point at."""

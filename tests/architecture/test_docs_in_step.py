@@ -36,8 +36,17 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 def test_the_readme_shows_the_map_and_both_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for room in ("viewer-app", "adapters", "workflows", "projections", "registry", "repository",
-                 "kernel", "schemas", "server"):
+    for room in (
+        "viewer-app",
+        "adapters",
+        "workflows",
+        "projections",
+        "registry",
+        "repository",
+        "kernel",
+        "schemas",
+        "server",
+    ):
         assert f"{room}/" in text
     assert "./pianku demo" in text
     assert "./pianku test" in text

@@ -51,5 +51,5 @@ def test_a_protocol_proves_that_it_has_a_word_for_every_refusal(room: Path) -> N
 
 def test_every_protocol_is_tested_by_a_walk_over_sockets() -> None:
     walks = " ".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests/walks").glob("*.py"))
-    for word in ("peer(\"dcmtk\")", "dicomweb_client", "/xds/", "mllp", "/api/v1"):
+    for word in ('peer("dcmtk")', "dicomweb_client", "/xds/", "mllp", "/api/v1"):
         assert word in walks, word

@@ -11,12 +11,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = (
-    "kernel", "registry", "repository", "projections", "workflows", "adapters", "server", "schemas",
+    "kernel",
+    "registry",
+    "repository",
+    "projections",
+    "workflows",
+    "adapters",
+    "server",
+    "schemas",
 )
 MODULES = sorted(p for room in ROOMS for p in (ROOT / room).rglob("*.py"))
 CHECKED = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
 BANNED_NAMES = re.compile(r"(?:^|_)(?:utils?|helpers?|manager|common|misc|service)(?:_|$)")
-CLAUSE = re.compile(r"PS3\.|ITI |RAD |HL7|RFC |ISO |design|requirements|GB/T|ebR|XOP|SOAP|W3C", re.I)
+CLAUSE = re.compile(
+    r"PS3\.|ITI |RAD |HL7|RFC |ISO |design|requirements|GB/T|ebR|XOP|SOAP|W3C", re.IGNORECASE
+)
 
 
 def _id(path: Path) -> str:
@@ -25,7 +34,10 @@ def _id(path: Path) -> str:
 
 def tracked() -> list[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
         check=False,
     )
     if listed.returncode != 0:  # an unpacked source archive has no git
@@ -77,16 +89,33 @@ def test_no_exception_is_swallowed_in_silence(path: Path) -> None:
 
 def test_no_folder_is_added_to_the_house() -> None:
     allowed = {
-        "adapters", "benchmarks", "deploy", "docs", "kernel", "projections", "registry",
-        "repository", "schemas", "server", "tests", "viewer-app", "workflows", ".ci",
+        "adapters",
+        "benchmarks",
+        "deploy",
+        "docs",
+        "kernel",
+        "projections",
+        "registry",
+        "repository",
+        "schemas",
+        "server",
+        "tests",
+        "viewer-app",
+        "workflows",
+        ".ci",
     }
-    folders = {p.relative_to(ROOT).parts[0] for p in tracked() if len(p.relative_to(ROOT).parts) > 1}
+    folders = {
+        p.relative_to(ROOT).parts[0] for p in tracked() if len(p.relative_to(ROOT).parts) > 1
+    }
     assert folders <= allowed
 
 
 def test_committed_files_name_no_registry_host_and_no_machine_path() -> None:
     hosts = re.compile(
-        r"(?:registry\.np" r"mjs|pypi\.or" r"g|pythonhosted|deb\.debian|npmmirror|index-ur" r"l)"
+        r"(?:registry\.np"
+        r"mjs|pypi\.or"
+        r"g|pythonhosted|deb\.debian|npmmirror|index-ur"
+        r"l)"
         r"|/root/|/home/[a-z]+/|/tmp/brief"
     )
     found = []

@@ -15,7 +15,10 @@ from projections.person_names import NameKeys, name_keys, search_key
         ("Zhang^San=张^三", NameKeys("Zhang San", "张 三", "zhangsan", "张三", "zhangsan", "zs")),
         ("张^三", NameKeys("", "张 三", "", "张三", "zhangsan", "zs")),
         ("=欧阳^小明", NameKeys("", "欧阳 小明", "", "欧阳小明", "ouyangxiaoming", "oyxm")),
-        ("MÜLLER^Ann-Marie^^Dr", NameKeys("MÜLLER Ann-Marie Dr", "", "mullerannmariedr", "", "", "")),
+        (
+            "MÜLLER^Ann-Marie^^Dr",
+            NameKeys("MÜLLER Ann-Marie Dr", "", "mullerannmariedr", "", "", ""),
+        ),
         ("", NameKeys("", "", "", "", "", "")),
         ("^^^==", NameKeys("", "", "", "", "", "")),
     ],

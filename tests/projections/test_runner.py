@@ -90,8 +90,11 @@ def ledger(tmp_path: Path) -> Iterator[EventLedger]:
 def database(tmp_path: Path, ledger: EventLedger, *specs: ViewSpec) -> ViewsDatabase:
     path = str(tmp_path / "views.sqlite")
     made = ViewsDatabase(
-        sqlite_engine(path, writer=False), sqlite_engine(path, writer=True), specs,
-        {"facts": ledger.head}, barrier_seconds=0.3,
+        sqlite_engine(path, writer=False),
+        sqlite_engine(path, writer=True),
+        specs,
+        {"facts": ledger.head},
+        barrier_seconds=0.3,
     )
     made.create()
     return made
@@ -238,8 +241,11 @@ def test_a_tier_or_database_that_is_away_is_no_poison(
             CountProjection(self._tables, poisonable=False).apply(connection, events)
 
     view = ViewSpec(
-        name="a", version=1, topics=(Counted.TOPIC,),
-        make_tables=lambda suffix: CountTables("a", suffix), make_projection=Reading,
+        name="a",
+        version=1,
+        topics=(Counted.TOPIC,),
+        make_tables=lambda suffix: CountTables("a", suffix),
+        make_projection=Reading,
     )
     views = database(tmp_path, ledger, view)
     runner = Runner(views, {"facts": ledger})

@@ -147,10 +147,7 @@ class Interleavings(RuleBasedStateMachine):
 
 
 PACE = settings(
-    max_examples=25,
-    stateful_step_count=15,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
+    max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

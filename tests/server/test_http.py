@@ -39,10 +39,17 @@ def spa(tmp_path: Path) -> Path:
 
 
 def client(spa: Path | None, *, ready: bool = True, origins: Sequence[str] = ()) -> TestClient:
-    return TestClient(build_app(Doors(
-        routers=(), mounts=(("/dicom-web", hot_path),), health=FixedHealth(ready=ready),  # type: ignore[arg-type]
-        spa=spa, allowed_origins=origins,
-    )))
+    return TestClient(
+        build_app(
+            Doors(
+                routers=(),
+                mounts=(("/dicom-web", hot_path),),
+                health=FixedHealth(ready=ready),  # type: ignore[arg-type]
+                spa=spa,
+                allowed_origins=origins,
+            )
+        )
+    )
 
 
 def test_every_answer_carries_the_protecting_headers(spa: Path) -> None:
@@ -69,7 +76,9 @@ def test_assets_are_kept_for_ever_and_the_page_is_not(spa: Path) -> None:
     assert client(spa).get("/").headers["cache-control"] == "no-cache"
 
 
-@pytest.mark.parametrize("path", ["/../secret.txt", "/%2e%2e/secret.txt", "/assets/..%2f..%2fsecret.txt"])
+@pytest.mark.parametrize(
+    "path", ["/../secret.txt", "/%2e%2e/secret.txt", "/assets/..%2f..%2fsecret.txt"]
+)
 def test_no_path_leads_out_of_the_viewer(spa: Path, path: str) -> None:
     assert "secret" not in client(spa).get(path).text
 
@@ -84,7 +93,9 @@ def test_readiness_is_the_status_code(spa: Path) -> None:
 
 def test_other_origins_are_allowed_only_when_told(spa: Path) -> None:
     asked = {"origin": "https://viewer.example"}
-    assert "access-control-allow-origin" not in client(spa).get("/dicom-web/x", headers=asked).headers
+    assert (
+        "access-control-allow-origin" not in client(spa).get("/dicom-web/x", headers=asked).headers
+    )
     told = client(spa, origins=("https://viewer.example",))
     allowed = told.get("/dicom-web/x", headers=asked).headers
     assert allowed["access-control-allow-origin"] == "https://viewer.example"

@@ -19,9 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def settings(directory: Path) -> Settings:
-    return load(None, {}, {
-        "data": str(directory), "http.port": 0, "dimse.port": 0, "mllp.port": 0,
-    })
+    return load(None, {}, {"data": str(directory), "http.port": 0, "dimse.port": 0, "mllp.port": 0})
 
 
 def test_a_port_that_is_taken_is_told() -> None:
@@ -43,7 +41,8 @@ def test_port_zero_becomes_the_port_that_was_bound(tmp_path: Path) -> None:
     supervisor = Supervisor(settings(tmp_path))
     try:
         ports = {
-            supervisor.settings.http.port, supervisor.settings.dimse.port,
+            supervisor.settings.http.port,
+            supervisor.settings.dimse.port,
             supervisor.settings.mllp.port,
         }
         assert 0 not in ports
@@ -60,9 +59,23 @@ def _children(pid: int) -> list[int]:
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc to find the role processes")
 def test_a_role_that_dies_is_started_again_and_sigterm_ends_with_zero(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "server.cli.main", "serve", "--data", str(tmp_path / "d"),
-         "--http", "127.0.0.1:0", "--dimse", "127.0.0.1:0", "--mllp", "127.0.0.1:0"],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        [
+            sys.executable,
+            "-m",
+            "server.cli.main",
+            "serve",
+            "--data",
+            str(tmp_path / "d"),
+            "--http",
+            "127.0.0.1:0",
+            "--dimse",
+            "127.0.0.1:0",
+            "--mllp",
+            "127.0.0.1:0",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None

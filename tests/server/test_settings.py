@@ -69,19 +69,30 @@ def test_nodes_that_share_a_database_share_their_oids(
     secret = tmp_path / "dsn"
     secret.write_text(postgres_dsn)
     nodes = [
-        load(None, {}, {
-            "data": str(tmp_path / name), "ledger.engine": "postgresql",
-            "ledger.dsn_file": str(secret), "ledger.schema": postgres_schema,
-        })
+        load(
+            None,
+            {},
+            {
+                "data": str(tmp_path / name),
+                "ledger.engine": "postgresql",
+                "ledger.dsn_file": str(secret),
+                "ledger.schema": postgres_schema,
+            },
+        )
         for name in ("a", "b")
     ]
     assert identity_of(nodes[0]) == identity_of(nodes[1])
 
 
 def test_an_oid_that_is_none_is_refused(tmp_path: Path) -> None:
-    told = load(None, {}, {
-        "data": str(tmp_path), "domain.repository_oid": "1.2.3",
-        "domain.assigning_authority": "not-an-oid",
-    })
+    told = load(
+        None,
+        {},
+        {
+            "data": str(tmp_path),
+            "domain.repository_oid": "1.2.3",
+            "domain.assigning_authority": "not-an-oid",
+        },
+    )
     with pytest.raises(BadSettings, match="assigning_authority"):
         identity_of(told)

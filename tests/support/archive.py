@@ -36,8 +36,9 @@ from registry.studies import events as studies
 from repository.instances.header import identify
 from repository.instances.stored import StoredInstances
 from repository.objects import events as objects
+from workflows.gather_instances import Offer
 from workflows.identify_patient import PatientPolicy
-from workflows.store_instances import InstanceIntake, Offer
+from workflows.store_instances import InstanceIntake
 
 AUTHORITY = "1.2.826.0.1.3680043.10.99"
 FACTS = [

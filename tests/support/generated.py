@@ -22,14 +22,29 @@ from kernel.refusals import Refusal  # noqa: E402
 from server.settings import Settings  # noqa: E402
 
 _NOTE = "<!-- made from the code by tests/support/generated.py -->\n"
+_SETTINGS = (
+    "A TOML file (`--config FILE`), overlaid by the environment, overlaid by flags. `http.port` is"
+    " `PIANKU_HTTP__PORT` in the environment. An unknown name is an error."
+)
+_EVENTS = (
+    "Every kind of event, its fields and which of them are sealed per patient. The frozen JSON"
+    " Schemas are in `schemas/events`."
+)
+_REFUSALS = "Why Pianku says no; each protocol's `faults.py` tells it in its own words."
+_TENDER = (
+    "Rows of the tender's requirement matrix that tests prove, wholly or in part. A row that is"
+    " not here is not proven yet."
+)
 
 
 def settings_page() -> str:
     lines = [
-        _NOTE, "# Settings",
-        "A TOML file (`--config FILE`), overlaid by the environment, overlaid by flags."
-        " `http.port` is `PIANKU_HTTP__PORT` in the environment. An unknown name is an error.", "",
-        "| setting | type | default | meaning |", "|---|---|---|---|",
+        _NOTE,
+        "# Settings",
+        _SETTINGS,
+        "",
+        "| setting | type | default | meaning |",
+        "|---|---|---|---|",
     ]
     lines += _settings_rows(Settings, "")
     return "\n".join(lines) + "\n"
@@ -63,8 +78,14 @@ def cli_page() -> str:
 
 
 def _commands(command: click.Command, context: click.Context, level: int) -> list[str]:
-    lines = [f"{'#' * level} `{context.command_path}`", "", "```text",
-             command.get_help(context), "```", ""]
+    lines = [
+        f"{'#' * level} `{context.command_path}`",
+        "",
+        "```text",
+        command.get_help(context),
+        "```",
+        "",
+    ]
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
@@ -77,12 +98,15 @@ def _commands(command: click.Command, context: click.Context, level: int) -> lis
 def events_page() -> str:
     from server.event_catalogue import facts
 
-    lines = [_NOTE, "# Events",
-             "Every kind of event, its fields and which of them are sealed per patient. The frozen"
-             " JSON Schemas are in `schemas/events`.", ""]
+    lines = [_NOTE, "# Events", _EVENTS, ""]
     for fact in facts():
-        lines += [f"## `{fact.TOPIC}`", (fact.__doc__ or "").strip().split("\n")[0], "",
-                  "| field | sealed |", "|---|---|"]
+        lines += [
+            f"## `{fact.TOPIC}`",
+            (fact.__doc__ or "").strip().split("\n")[0],
+            "",
+            "| field | sealed |",
+            "|---|---|",
+        ]
         for field in msgspec.structs.fields(fact):
             lines.append(f"| `{field.name}` | {'yes' if field.name in fact.PERSONAL else ''} |")
         lines.append("")
@@ -100,8 +124,7 @@ def refusals_page() -> str:
     import server.replay
     import server.web_door  # noqa: F401
 
-    lines = [_NOTE, "# Refusals", "Why Pianku says no; each protocol's `faults.py` tells it in its"
-             " own words.", "", "| code | branch | meaning |", "|---|---|---|"]
+    lines = [_NOTE, "# Refusals", _REFUSALS, "", "| code | branch | meaning |", "|---|---|---|"]
     for refusal in sorted(_all(Refusal), key=lambda r: (r.code, r.__name__)):
         if refusal.__module__.startswith(("tests", "__main__")) or refusal is Refusal:
             continue
@@ -126,9 +149,14 @@ def tender_page() -> str:
                 rows.setdefault(row, []).append(f"`{path.relative_to(ROOT)}::{node.name}`")
         for row in _module_marks(ast.parse(path.read_text(encoding="utf-8"))):
             rows.setdefault(row, []).append(f"`{path.relative_to(ROOT)}`")
-    lines = [_NOTE, "# From a requirement to its tests",
-             "Rows of the tender's requirement matrix that tests prove, wholly or in part."
-             " A row that is not here is not proven yet.", "", "| row | tests |", "|---|---|"]
+    lines = [
+        _NOTE,
+        "# From a requirement to its tests",
+        _TENDER,
+        "",
+        "| row | tests |",
+        "|---|---|",
+    ]
     lines += [f"| {row} | {'<br>'.join(rows[row])} |" for row in sorted(rows, key=_natural)]
     return "\n".join(lines) + "\n"
 

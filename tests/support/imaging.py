@@ -23,8 +23,9 @@ from repository.instances.header import identify
 from repository.instances.stored import StoredInstances
 from tests.support.archive import AUTHORITY, octets
 from tests.support.installation import Installation, installation
+from workflows.gather_instances import Offer
 from workflows.identify_patient import PatientPolicy
-from workflows.store_instances import InstanceIntake, Offer
+from workflows.store_instances import InstanceIntake
 
 
 @dataclass

@@ -4,6 +4,7 @@ import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -44,21 +45,34 @@ def store(archive, *datasets):
 
 
 def code_sets():
-    from pathlib import Path
-
-    return CodeSets.parse((Path(schemas.__file__).parent / "codes" / "affinity-domain.json").read_bytes())
+    return CodeSets.parse(
+        (Path(schemas.__file__).parent / "codes" / "affinity-domain.json").read_bytes()
+    )
 
 
 def publisher(archive, **more):
     sets = code_sets()
     publish = PublishStudy(
-        archive.ledger, archive.blobs, archive.views.index,
-        RegisterDocuments(archive.ledger, archive.patient_keys, rules=Rules(code_sets=sets, patient_feed_required=False)),
+        archive.ledger,
+        archive.blobs,
+        archive.views.index,
+        RegisterDocuments(
+            archive.ledger,
+            archive.patient_keys,
+            rules=Rules(code_sets=sets, patient_feed_required=False),
+        ),
         patients=PatientPolicy(AUTHORITY),
-        policy=ManifestPolicy(repository_oid="1.2.3.4", source_oid="1.2.3.5", accession_authority="1.2.3.6",
-                              retrieve_ae_title="PIANKU", code_sets=sets),
+        policy=ManifestPolicy(
+            repository_oid="1.2.3.4",
+            source_oid="1.2.3.5",
+            accession_authority="1.2.3.6",
+            retrieve_ae_title="PIANKU",
+            code_sets=sets,
+        ),
     )
-    return StudyPublisher(archive.views.index, publish, quiet_seconds=5, clock=lambda: LATER, **more)
+    return StudyPublisher(
+        archive.views.index, publish, quiet_seconds=5, clock=lambda: LATER, **more
+    )
 
 
 def documents(archive):
@@ -87,7 +101,9 @@ def code(value, scheme, meaning):
 def test_a_quiet_study_is_completed_and_its_manifest_registered(archive):
     store(archive, *[instance(n, series=str(1 + n % 2)) for n in range(4)])
     assert publisher(archive).publish_due() == 1
-    assert archive.facts(StudyCompleted) == [StudyCompleted(study_uid=stable("A"), instance_count=4)]
+    assert archive.facts(StudyCompleted) == [
+        StudyCompleted(study_uid=stable("A"), instance_count=4)
+    ]
     (registered,) = documents(archive)
     manifest = kos(archive, registered)
     assert manifest.SOPInstanceUID == registered.unique_id
@@ -98,14 +114,22 @@ def test_a_quiet_study_is_completed_and_its_manifest_registered(archive):
     assert {s.RetrieveLocationUID for s in series} == {"1.2.3.4"}
     assert {s.RetrieveAETitle for s in series} == {"PIANKU"}
     (said,) = archive.facts(ManifestPublished)
-    assert (said.unique_id, said.entry_uuid, said.instance_count) == (registered.unique_id, registered.entry_uuid, 4)
+    assert (said.unique_id, said.entry_uuid, said.instance_count) == (
+        registered.unique_id,
+        registered.entry_uuid,
+        4,
+    )
 
 
 def test_registration_and_publication_are_one_append(archive):
     store(archive, instance(1))
     publisher(archive).publish_due()
     at = {type(r.fact).__name__: r.at for r in archive.ledger.read(0)}
-    positions = [r.position for r in archive.ledger.read(0) if isinstance(r.fact, ManifestPublished | DocumentRegistered | SubmissionAccepted)]
+    positions = [
+        r.position
+        for r in archive.ledger.read(0)
+        if isinstance(r.fact, ManifestPublished | DocumentRegistered | SubmissionAccepted)
+    ]
     assert max(positions) - min(positions) <= 4
     assert at["ManifestPublished"] == at["DocumentRegistered"] == at["SubmissionAccepted"]
 
@@ -113,8 +137,11 @@ def test_registration_and_publication_are_one_append(archive):
 def test_the_metadata_of_a_manifest(archive):
     store(
         archive,
-        instance(1, ProcedureCodeSequence=[code("18747-6", "LN", "CT study")],
-                 AnatomicRegionSequence=[code("51185008", "SCT", "Chest")]),
+        instance(
+            1,
+            ProcedureCodeSequence=[code("18747-6", "LN", "CT study")],
+            AnatomicRegionSequence=[code("51185008", "SCT", "Chest")],
+        ),
         instance(2, series="2", Modality="MR"),
         instance(3, series="3", Modality="SR"),
     )
@@ -122,17 +149,29 @@ def test_the_metadata_of_a_manifest(archive):
     entry = documents(archive)[0].entry
     patient = f"PAT-A^^^&{AUTHORITY}&ISO"
     assert entry.mime_type == "application/dicom"
-    assert (entry.format_code.value, entry.format_code.scheme) == ("1.2.840.10008.5.1.4.1.1.88.59", "1.2.840.10008.2.6.1")
+    assert (entry.format_code.value, entry.format_code.scheme) == (
+        "1.2.840.10008.5.1.4.1.1.88.59",
+        "1.2.840.10008.2.6.1",
+    )
     assert (entry.type_code.value, entry.type_code.scheme) == ("18747-6", "2.16.840.1.113883.6.1")
     assert entry.class_code.value == "IMAGES"
     assert {(c.value, c.scheme) for c in entry.event_codes} == {
-        ("CT", "1.2.840.10008.2.6.1"), ("MR", "1.2.840.10008.2.6.1"), ("51185008", "2.16.840.1.113883.6.96")}
+        ("CT", "1.2.840.10008.2.6.1"),
+        ("MR", "1.2.840.10008.2.6.1"),
+        ("51185008", "2.16.840.1.113883.6.96"),
+    }
     assert set(entry.reference_ids) == {
         "ACC-A^^^&1.2.3.6&ISO^urn:ihe:iti:xds:2013:accession",
-        f"{stable('A')}^^^^urn:ihe:iti:xds:2016:studyInstanceUID"}
+        f"{stable('A')}^^^^urn:ihe:iti:xds:2016:studyInstanceUID",
+    }
     assert entry.service_start_time == "20260301101500"
     assert entry.patient_id == entry.source_patient_id == patient
-    assert entry.source_patient_info == (f"PID-3|{patient}", "PID-5|Test^Archive", "PID-7|19700102", "PID-8|O")
+    assert entry.source_patient_info == (
+        f"PID-3|{patient}",
+        "PID-5|Test^Archive",
+        "PID-7|19700102",
+        "PID-8|O",
+    )
     assert entry.title == "Study A"
     assert entry.repository_unique_id == "1.2.3.4"
 
@@ -148,10 +187,15 @@ def test_issuers_and_requests_of_accession_numbers(archive):
     issuer.UniversalEntityID, issuer.UniversalEntityIDType = "1.2.9", "ISO"
     request = Dataset()
     request.AccessionNumber = "SECOND"
-    store(archive, instance(1, IssuerOfAccessionNumberSequence=[issuer], RequestAttributesSequence=[request]))
+    store(
+        archive,
+        instance(1, IssuerOfAccessionNumberSequence=[issuer], RequestAttributesSequence=[request]),
+    )
     publisher(archive).publish_due()
     assert documents(archive)[0].entry.reference_ids[:2] == (
-        "ACC-A^^^&1.2.9&ISO^urn:ihe:iti:xds:2013:accession", "SECOND^^^&1.2.3.6&ISO^urn:ihe:iti:xds:2013:accession")
+        "ACC-A^^^&1.2.9&ISO^urn:ihe:iti:xds:2013:accession",
+        "SECOND^^^&1.2.3.6&ISO^urn:ihe:iti:xds:2013:accession",
+    )
 
 
 def test_nothing_is_published_twice(archive):
@@ -178,7 +222,11 @@ def test_a_study_that_grew_replaces_its_manifest(archive):
     first, second = documents(archive)
     assert named(kos(archive, second)) == set(archive.stored())
     assert [d.entry_uuid for d in archive.facts(DocumentDeprecated)] == [first.entry_uuid]
-    (replaces,) = [a.association for a in archive.facts(AssociationAsserted) if a.association.type is AssociationType.RPLC]
+    (replaces,) = [
+        a.association
+        for a in archive.facts(AssociationAsserted)
+        if a.association.type is AssociationType.RPLC
+    ]
     assert (replaces.source, replaces.target) == (second.entry_uuid, first.entry_uuid)
     assert [m.instance_count for m in archive.facts(ManifestPublished)] == [1, 2]
 
@@ -250,9 +298,18 @@ def test_a_study_without_patient_id_is_published_for_its_own_patient(archive):
     assert documents(archive)[0].entry.patient_id == f"NOID-{stable('A')}^^^&{AUTHORITY}&ISO"
 
 
-@pytest.mark.parametrize(("date", "time", "expected"), [
-    ("20260301", "101500.123", "20260301101500"), ("20260301", "10", "2026030110"), ("20260301", "", "20260301"),
-    ("20260301", "99", ""), ("", "101500", ""), ("2026", "101500", "2026"), ("20261399", "", ""), ("garbage", "", ""),
-])
+@pytest.mark.parametrize(
+    ("date", "time", "expected"),
+    [
+        ("20260301", "101500.123", "20260301101500"),
+        ("20260301", "10", "2026030110"),
+        ("20260301", "", "20260301"),
+        ("20260301", "99", ""),
+        ("", "101500", ""),
+        ("2026", "101500", "2026"),
+        ("20261399", "", ""),
+        ("garbage", "", ""),
+    ],
+)
 def test_start_time(date, time, expected):
     assert start_time(date, time) == expected

@@ -58,18 +58,30 @@ def test_the_data_set_comes_without_its_wrapper(blobs, monkeypatch):
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-@pytest.mark.parametrize("stored", [JPEGLSLossless, RLELossless, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian])
+@pytest.mark.parametrize(
+    "stored", [JPEGLSLossless, RLELossless, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian]
+)
 def test_uncompressed_for_who_reads_nothing_else(blobs, stored, syntax):
-    ds = compressed(stored) if stored in {JPEGLSLossless, RLELossless} else instance(1, syntax=stored)
+    ds = (
+        compressed(stored)
+        if stored in {JPEGLSLossless, RLELossless}
+        else instance(1, syntax=stored)
+    )
     data = read(open_as(blobs, put(blobs, octets(ds)), syntax))
-    got = pydicom.dcmread(io.BytesIO(data), force=True) if syntax == ImplicitVRLittleEndian else _explicit(data)
+    got = (
+        pydicom.dcmread(io.BytesIO(data), force=True)
+        if syntax == ImplicitVRLittleEndian
+        else _explicit(data)
+    )
     assert got.PixelData == instance(1).PixelData
     assert got.SOPInstanceUID == instance(1).SOPInstanceUID
     assert got.PatientName == "Test^Archive"
 
 
 def _explicit(data):
-    return pydicom.filereader.read_dataset(io.BytesIO(data), is_implicit_VR=False, is_little_endian=True)
+    return pydicom.filereader.read_dataset(
+        io.BytesIO(data), is_implicit_VR=False, is_little_endian=True
+    )
 
 
 def test_its_own_syntax_is_not_touched(blobs):
@@ -77,10 +89,10 @@ def test_its_own_syntax_is_not_touched(blobs):
     assert part10.endswith(read(open_as(blobs, put(blobs, part10), JPEGLSLossless)))
 
 
-@pytest.mark.parametrize(("stored", "wanted"), [
-    (ExplicitVRLittleEndian, JPEGLSLossless),
-    (ExplicitVRBigEndian, ExplicitVRLittleEndian),
-])
+@pytest.mark.parametrize(
+    ("stored", "wanted"),
+    [(ExplicitVRLittleEndian, JPEGLSLossless), (ExplicitVRBigEndian, ExplicitVRLittleEndian)],
+)
 def test_what_we_do_not_make(blobs, stored, wanted):
     ds = instance(1, syntax=stored)
     ds["PixelData"].VR = "OW"

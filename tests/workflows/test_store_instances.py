@@ -11,11 +11,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from kernel.context import Envelope
 from kernel.identifiers import PatientId
 from kernel.ledger.ports import Append, LedgerUnavailable, StreamAppend
-from registry.patients.events import (
-    PatientDemographicsChanged,
-    PatientIdentified,
-    PatientShredded,
-)
+from registry.patients.events import PatientDemographicsChanged, PatientIdentified, PatientShredded
 from registry.patients.refusals import PatientErased
 from registry.studies.events import InstanceRefused, InstancesStored
 from registry.studies.refusals import (
@@ -91,11 +87,14 @@ def test_another_wrapper_round_the_same_data_set_is_the_same_instance(archive):
     assert archive.facts(InstanceRefused) == []
 
 
-@pytest.mark.parametrize("change", [
-    {"WindowCenter": "40"},
-    {"PixelData": b"\1" * 64 * 64 * 2},
-    {"syntax": ImplicitVRLittleEndian},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"WindowCenter": "40"},
+        {"PixelData": b"\1" * 64 * 64 * 2},
+        {"syntax": ImplicitVRLittleEndian},
+    ],
+)
 def test_other_content_under_a_held_uid_is_refused_and_kept_apart(archive, change):
     archive.intake.store(offered(archive, instance(1)), CT1)
     data = octets(instance(1, **change))
@@ -136,7 +135,11 @@ def test_two_contents_at_the_same_time_give_one_stored_and_one_refused(archive, 
 
 def test_the_same_uid_twice_in_one_request(archive):
     results = archive.intake.store_many(
-        [offered(archive, ds) for ds in (instance(1), instance(1), instance(1, StudyID="9"), instance(2))], CT1
+        [
+            offered(archive, ds)
+            for ds in (instance(1), instance(1), instance(1, StudyID="9"), instance(2))
+        ],
+        CT1,
     )
     assert results[0] is Outcome.STORED
     assert results[1] is Outcome.ALREADY_HELD
@@ -168,13 +171,23 @@ def test_many_senders_share_events_and_every_answer_is_true(archive):
 
 def test_senders_with_other_names_get_events_of_their_own(archive):
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(
-            lambda n: archive.intake.store(offered(archive, instance(n, size=8)), CT1 if n % 2 else MR1),
-            range(40),
-        ))
-    by_whom = {uid: r.envelope.subject for r in archive.ledger.read(0)
-               if isinstance(r.fact, InstancesStored) for uid in r.fact.sop_uids}
-    assert all(by_whom[instance(n).SOPInstanceUID] == ("CT1" if n % 2 else "MR1") for n in range(40))
+        list(
+            pool.map(
+                lambda n: archive.intake.store(
+                    offered(archive, instance(n, size=8)), CT1 if n % 2 else MR1
+                ),
+                range(40),
+            )
+        )
+    by_whom = {
+        uid: r.envelope.subject
+        for r in archive.ledger.read(0)
+        if isinstance(r.fact, InstancesStored)
+        for uid in r.fact.sop_uids
+    }
+    assert all(
+        by_whom[instance(n).SOPInstanceUID] == ("CT1" if n % 2 else "MR1") for n in range(40)
+    )
 
 
 def test_a_patient_is_made_known_once_with_his_demographics(archive):
@@ -183,14 +196,19 @@ def test_a_patient_is_made_known_once_with_his_demographics(archive):
     (patient,) = archive.facts(PatientIdentified)
     assert patient.patient_id == f"PAT-A^^^&{AUTHORITY}&ISO"
     assert patient.origin == "dicom"
-    assert (patient.demographics.name, patient.demographics.birth_date) == ("Test^Archive", "19700102")
+    assert (patient.demographics.name, patient.demographics.birth_date) == (
+        "Test^Archive",
+        "19700102",
+    )
     assert patient.patient_key == archive.patient_keys.key(PatientId("PAT-A", AUTHORITY))
     assert archive.facts(InstancesStored)[0].patient_key == patient.patient_key
 
 
 def test_a_patient_made_known_meanwhile_by_another_process(archive, tmp_path):
     archive.intake.store(offered(archive, instance(1)), CT1)
-    other = archive.intake.__class__(archive.ledger, archive.blobs, archive.patient_keys, PatientPolicy(AUTHORITY))
+    other = archive.intake.__class__(
+        archive.ledger, archive.blobs, archive.patient_keys, PatientPolicy(AUTHORITY)
+    )
     other._ledger = BlindTo(archive.ledger)
     assert other.store(offered(archive, instance(2)), CT1) is Outcome.STORED
     assert len(archive.facts(PatientIdentified)) == 1
@@ -199,29 +217,39 @@ def test_a_patient_made_known_meanwhile_by_another_process(archive, tmp_path):
 
 def test_a_later_image_fills_blanks_but_never_overrides(archive):
     archive.intake.store(offered(archive, instance(1, PatientBirthDate="")), CT1)
-    again = archive.intake.__class__(archive.ledger, archive.blobs, archive.patient_keys, PatientPolicy(AUTHORITY))
+    again = archive.intake.__class__(
+        archive.ledger, archive.blobs, archive.patient_keys, PatientPolicy(AUTHORITY)
+    )
     again.store(offered(archive, instance(2, PatientName="Other^Name")), CT1)
     (changed,) = archive.facts(PatientDemographicsChanged)
-    assert (changed.demographics.name, changed.demographics.birth_date) == ("Test^Archive", "19700102")
+    assert (changed.demographics.name, changed.demographics.birth_date) == (
+        "Test^Archive",
+        "19700102",
+    )
     again.close()
 
 
 def test_images_of_an_erased_patient_are_refused_before_long(archive, monkeypatch):
     archive.intake.store(offered(archive, instance(1)), CT1)
     key = archive.facts(PatientIdentified)[0].patient_key
-    archive.ledger.append(Append((StreamAppend(key, (PatientShredded(patient_key=key, reason="test"),)),)))
+    archive.ledger.append(
+        Append((StreamAppend(key, (PatientShredded(patient_key=key, reason="test"),)),))
+    )
     moment = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: moment + 100)
     with pytest.raises(PatientErased):
         archive.intake.store(offered(archive, instance(2)), CT1)
 
 
-@pytest.mark.parametrize(("attributes", "expected"), [
-    ({"PatientID": "7"}, f"7^^^&{AUTHORITY}&ISO"),
-    ({"PatientID": "7", "IssuerOfPatientID": "1.2.3"}, "7^^^&1.2.3&ISO"),
-    ({"PatientID": "7", "IssuerOfPatientID": "RIS"}, "7^^^&1.9.9&ISO"),
-    ({"PatientID": "7^8&9"}, f"7%5E8%269^^^&{AUTHORITY}&ISO"),
-])
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"PatientID": "7"}, f"7^^^&{AUTHORITY}&ISO"),
+        ({"PatientID": "7", "IssuerOfPatientID": "1.2.3"}, "7^^^&1.2.3&ISO"),
+        ({"PatientID": "7", "IssuerOfPatientID": "RIS"}, "7^^^&1.9.9&ISO"),
+        ({"PatientID": "7^8&9"}, f"7%5E8%269^^^&{AUTHORITY}&ISO"),
+    ],
+)
 def test_issuers_and_odd_ids(tmp_path, attributes, expected):
     archive = open_archive(tmp_path, issuers={"RIS": "1.9.9"})
     archive.intake.store(offered(archive, instance(1, **attributes)), CT1)
@@ -231,7 +259,9 @@ def test_issuers_and_odd_ids(tmp_path, attributes, expected):
 
 def test_an_unknown_issuer_never_shares_our_numbers(archive):
     archive.intake.store(offered(archive, instance(1, study="A", PatientID="7")), CT1)
-    archive.intake.store(offered(archive, instance(1, study="B", PatientID="7", IssuerOfPatientID="OTHER")), CT1)
+    archive.intake.store(
+        offered(archive, instance(1, study="B", PatientID="7", IssuerOfPatientID="OTHER")), CT1
+    )
     assert len({p.patient_key for p in archive.facts(PatientIdentified)}) == 2
 
 
@@ -255,7 +285,9 @@ def test_the_policy_may_refuse_instead(tmp_path):
 
 def test_a_full_disk_is_told_and_nothing_is_recorded(archive, monkeypatch):
     offer = offered(archive, instance(1))
-    monkeypatch.setattr(archive.blobs, "_keep", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(
+        archive.blobs, "_keep", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+    )
     with pytest.raises(StorageUnavailable):
         archive.intake.store(offer, CT1)
     assert archive.ledger.head() == 0
@@ -283,7 +315,10 @@ def test_a_bug_while_leading_does_not_stop_the_others(archive, monkeypatch):
 
     monkeypatch.setattr(archive.intake, "_append_soon", breaks_once)
     with ThreadPoolExecutor(4) as pool:
-        done = [pool.submit(archive.intake.store, offered(archive, instance(n, size=8)), CT1) for n in range(12)]
+        done = [
+            pool.submit(archive.intake.store, offered(archive, instance(n, size=8)), CT1)
+            for n in range(12)
+        ]
         failed = [one for one in done if one.exception()]
     assert 1 <= len(failed) < 12
     assert len(archive.stored()) == 12 - len(failed)
@@ -300,5 +335,9 @@ def test_nothing_stays_in_the_incoming_folder(archive):
     archive.intake.store(offered(archive, instance(1)), CT1)
     with pytest.raises(InstanceDiffers):
         archive.intake.store(offered(archive, instance(1, StudyID="2")), CT1)
-    left = [p for p in (archive.folder / "blobs" / "incoming").rglob("*") if p.is_file() and p.name != ".lock"]
+    left = [
+        p
+        for p in (archive.folder / "blobs" / "incoming").rglob("*")
+        if p.is_file() and p.name != ".lock"
+    ]
     assert left == []

@@ -43,12 +43,21 @@ class Door:
 def running(made, **limits):
     threads, renderers = ThreadPoolExecutor(8), ThreadPoolExecutor(2)
     archive = Archive(
-        blobs=made.blobs, stored=made.stored, index=made.index, searches=made.searches,
-        storage=made.storage, intake=made.intake, guard=made.house.guard, clause=clause,
-        threads=threads, renderers=renderers, limits=Limits(**limits),
+        blobs=made.blobs,
+        stored=made.stored,
+        index=made.index,
+        searches=made.searches,
+        storage=made.storage,
+        intake=made.intake,
+        guard=made.house.guard,
+        clause=clause,
+        threads=threads,
+        renderers=renderers,
+        limits=Limits(**limits),
     )
-    config = uvicorn.Config(DicomWeb(archive), host="127.0.0.1", port=0, log_level="error",
-                            lifespan="off")
+    config = uvicorn.Config(
+        DicomWeb(archive), host="127.0.0.1", port=0, log_level="error", lifespan="off"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -72,7 +81,10 @@ def door(tmp_path):
 @pytest.fixture
 def small_door(tmp_path):
     """A server with narrow limits."""
-    with imaging(tmp_path) as made, running(
-        made, request_octets=200_000, part_octets=50_000, parts=4, results=2, renderings=0,
-    ) as (server, port):
+    with (
+        imaging(tmp_path) as made,
+        running(
+            made, request_octets=200_000, part_octets=50_000, parts=4, results=2, renderings=0
+        ) as (server, port),
+    ):
         yield Door(made, server, port)

@@ -21,14 +21,19 @@ MULTIPART = 'multipart/related; type="application/dicom"; boundary=B'
 
 
 def body_of(*parts, content_type="application/dicom"):
-    return b"".join(
-        b"--B\r\nContent-Type: " + content_type.encode() + b"\r\n\r\n" + part + b"\r\n"
-        for part in parts) + b"--B--\r\n"
+    return (
+        b"".join(
+            b"--B\r\nContent-Type: " + content_type.encode() + b"\r\n\r\n" + part + b"\r\n"
+            for part in parts
+        )
+        + b"--B--\r\n"
+    )
 
 
 def post(door, *parts, path="/studies", **headers):
     return door.http.post(
-        path, content=body_of(*parts), headers={"content-type": MULTIPART, **headers})
+        path, content=body_of(*parts), headers={"content-type": MULTIPART, **headers}
+    )
 
 
 def reasons(answer, tag="00081198"):
@@ -42,7 +47,8 @@ def test_all_stored_is_200_with_where_to_retrieve_them(door):
     assert told["00081190"]["Value"] == [f"{door.base}/dicom-web/studies/{stable('A')}"]
     url = told["00081199"]["Value"][1]["00081190"]["Value"][0]
     assert door.http.get(url, headers={"accept": "application/dicom"}).content == octets(
-        instance(2, study="A"))
+        instance(2, study="A")
+    )
     event = [a for a in door.accesses() if a.action == "store"][-1]
     assert (event.outcome, event.count, event.study_uids) == ("success", 2, (stable("A"),))
 
@@ -60,8 +66,12 @@ def test_the_same_again_is_200_and_other_bytes_are_409(door):
 
 def test_some_stored_is_202_and_the_others_have_a_reason(door):
     answer = post(
-        door, octets(instance(1, study="A")), b"not DICOM at all" * 20,
-        octets(instance(2, study="A"))[:-100], octets(instance(3, study="A", StudyInstanceUID=None)))
+        door,
+        octets(instance(1, study="A")),
+        b"not DICOM at all" * 20,
+        octets(instance(2, study="A"))[:-100],
+        octets(instance(3, study="A", StudyInstanceUID=None)),
+    )
     assert answer.status_code == 202
     told = answer.json()
     assert len(told["00081199"]["Value"]) == 1
@@ -69,9 +79,9 @@ def test_some_stored_is_202_and_the_others_have_a_reason(door):
     assert reasons(answer, "0008119A") == [0xC000, 0xC000]
 
 
-@pytest.mark.parametrize("name", [
-    "rtplan_truncated.dcm", "SC_rgb_jpeg.dcm", "no_meta.dcm", "meta_missing_tsyntax.dcm",
-])
+@pytest.mark.parametrize(
+    "name", ["rtplan_truncated.dcm", "SC_rgb_jpeg.dcm", "no_meta.dcm", "meta_missing_tsyntax.dcm"]
+)
 def test_files_that_break_the_standard_are_409(door, name):
     answer = post(door, Path(get_testdata_file(name)).read_bytes())
     assert answer.status_code == 409
@@ -97,26 +107,36 @@ def test_xml_is_answered_when_asked_for(door):
     assert post(door, octets(instance(2, study="A")), accept="text/html").status_code == 406
 
 
-@pytest.mark.parametrize(("content_type", "status"), [
-    ('multipart/related; type="application/dicom+json"; boundary=B', 415),
-    ("text/plain", 415), ("", 415), ('multipart/related; type="application/dicom"', 400),
-    ('multipart/related; boundary="' + "x" * 90 + '"', 400),
-])
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ('multipart/related; type="application/dicom+json"; boundary=B', 415),
+        ("text/plain", 415),
+        ("", 415),
+        ('multipart/related; type="application/dicom"', 400),
+        ('multipart/related; boundary="' + "x" * 90 + '"', 400),
+    ],
+)
 def test_other_media_types_are_refused(door, content_type, status):
     answer = door.http.post(
-        "/studies", content=body_of(octets(instance(1))), headers={"content-type": content_type})
+        "/studies", content=body_of(octets(instance(1))), headers={"content-type": content_type}
+    )
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_parts_of_another_type_are_415(door):
     answer = door.http.post(
-        "/studies", content=body_of(b"x", content_type="text/plain"),
-        headers={"content-type": MULTIPART})
+        "/studies",
+        content=body_of(b"x", content_type="text/plain"),
+        headers={"content-type": MULTIPART},
+    )
     assert answer.status_code == 415
 
 
-@pytest.mark.parametrize("body", [b"", b"--B--", b"--B\r\n\r\n", b"rubbish", b"--B\r\n" + b"x" * 99])
+@pytest.mark.parametrize(
+    "body", [b"", b"--B--", b"--B\r\n\r\n", b"rubbish", b"--B\r\n" + b"x" * 99]
+)
 def test_broken_bodies_are_400(door, body):
     answer = door.http.post("/studies", content=body, headers={"content-type": MULTIPART})
     assert answer.status_code == 400
@@ -128,8 +148,12 @@ def test_a_half_sent_request_leaves_nothing_behind(door):
         with socket.create_connection(("127.0.0.1", int(door.base.rsplit(":", 1)[1]))) as peer:
             peer.sendall(
                 b"POST /dicom-web/studies HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "
-                + door.token.encode() + b"\r\nContent-Type: " + MULTIPART.encode()
-                + b"\r\nContent-Length: %d\r\n\r\n" % len(whole) + whole[:cut])
+                + door.token.encode()
+                + b"\r\nContent-Type: "
+                + MULTIPART.encode()
+                + b"\r\nContent-Length: %d\r\n\r\n" % len(whole)
+                + whole[:cut]
+            )
             time.sleep(0.2)
     assert door.http.get("/studies").json() == []
     time.sleep(0.3)
@@ -146,7 +170,8 @@ def test_limits_are_413(small_door):
     assert answer.status_code == 202
     assert reasons(answer) + reasons(answer, "0008119A") == [0xA700]
     chunked = small_door.http.post(
-        "/studies", content=iter([big, big]), headers={"content-type": MULTIPART})
+        "/studies", content=iter([big, big]), headers={"content-type": MULTIPART}
+    )
     assert chunked.status_code == 413
 
 
@@ -161,7 +186,7 @@ def test_a_file_without_preamble_is_stored_with_one(door):
     assert back.endswith(bare)
     read = pydicom.dcmread(BytesIO(back))
     group = read.file_meta.FileMetaInformationGroupLength
-    assert back[144 + group:146 + group] == b"\x08\x00"  # the data set begins where it says
+    assert back[144 + group : 146 + group] == b"\x08\x00"  # the data set begins where it says
     assert with_preamble(b"DICM") == b"DICM"
 
 
@@ -176,12 +201,17 @@ def test_a_big_instance_streams_through(door):
 def test_nobody_unknown_and_nobody_without_the_right_stores(door):
     file = octets(instance(1, study="A"))
     anonymous = door.client().post(
-        "/studies", content=file, headers={"content-type": "application/dicom"})
+        "/studies", content=file, headers={"content-type": "application/dicom"}
+    )
     assert anonymous.status_code == 401
     assert "Bearer" in anonymous.headers["www-authenticate"]
     clinician = door.client(door.imaging.house.token("clinician"))
-    assert clinician.post("/studies", content=file,
-                          headers={"content-type": "application/dicom"}).status_code == 403
+    assert (
+        clinician.post(
+            "/studies", content=file, headers={"content-type": "application/dicom"}
+        ).status_code
+        == 403
+    )
     assert [a.outcome for a in door.accesses() if a.action == "store"] == ["denied"]
 
 
@@ -189,8 +219,7 @@ def test_every_refusal_has_a_status_and_a_reason():
     for kind in leaves():
         refusal = kind.__new__(kind)
         assert 400 <= status_of(refusal) <= 503
-        assert failure_reason(refusal) in {
-            0x0110, 0x0111, 0x0122, 0x0124, 0xA700, 0xA900, 0xC000}
+        assert failure_reason(refusal) in {0x0110, 0x0111, 0x0122, 0x0124, 0xA700, 0xA900, 0xC000}
 
 
 def test_a_request_of_which_nothing_can_be_stored_now_is_503():

@@ -55,9 +55,12 @@ def test_metadata_are_compressed_cached_and_fresh(door):
 
 
 def test_metadata_as_xml_hold_the_same_values(door):
-    door.imaging.store(instance(1, study="A", PatientName="Wang^Xiaoming=王^小明", ImageType=["A", "B"]))
+    door.imaging.store(
+        instance(1, study="A", PatientName="Wang^Xiaoming=王^小明", ImageType=["A", "B"])
+    )
     answer = door.http.get(
-        f"{ONE}/metadata", headers={"accept": 'multipart/related; type="application/dicom+xml"'})
+        f"{ONE}/metadata", headers={"accept": 'multipart/related; type="application/dicom+xml"'}
+    )
     xml = answer.content.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0]
     root = ET.fromstring(xml)
     space = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
@@ -79,26 +82,44 @@ def test_a_frame_is_sent_with_its_syntax_place_and_an_immutable_etag(door):
     assert "immutable" in answer.headers["cache-control"]
     assert "content-encoding" not in answer.headers
     again = door.http.get(
-        f"{ONE}/frames/1", headers={**ANY, "if-none-match": answer.headers["etag"]})
+        f"{ONE}/frames/1", headers={**ANY, "if-none-match": answer.headers["etag"]}
+    )
     assert again.status_code == 304
     single = door.http.get(f"{ONE}/frames/1", headers={"accept": "application/octet-stream"})
     assert single.content == dataset.PixelData
     assert door.http.head(f"{ONE}/frames/1", headers=ANY).content == b""
 
 
-@pytest.mark.parametrize(("path", "status"), [
-    (f"{ONE}/frames/2", 404), (f"{ONE}/frames/0", 400), (f"{ONE}/frames/x", 400),
-    (f"{ONE}/frames/1,2", 404), (f"{ONE}/frames/99999999999999999999", 404),
-    (f"{SERIES}/instances/1.2.3/frames/1", 404), (f"{SERIES}/instances/..%2f../frames/1", 404),
-    (f"/studies/1.2.3/series/{stable('A', '1')}/instances/{stable('A', '1', 1)}", 404),
-    ("/studies/1.2.3", 404), ("/studies/1.2.3/metadata", 404), (f"{SERIES}/nonsense", 404),
-    ("/nonsense", 404), ("", 404), (f"{ONE}/bulkdata/00080018/0", 404),
-    (f"{ONE}/bulkdata/7FE00011", 404), (f"{ONE}/bulkdata/zz", 404), (f"{ONE}/bulkdata", 404),
-    (f"{ONE}/frames/1,2/rendered", 400), (f"{ONE}/frames/7/rendered", 404),
-    (f"{ONE}/rendered?window=1", 400), (f"{ONE}/rendered?viewport=0,0", 400),
-    (f"{ONE}/rendered?window=1,0,linear", 400), (f"{ONE}/rendered?quality=x", 400),
-    ("/studies/a/b/c/d/e/f/g/h", 404), ("/studies/%00", 404),
-])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"{ONE}/frames/2", 404),
+        (f"{ONE}/frames/0", 400),
+        (f"{ONE}/frames/x", 400),
+        (f"{ONE}/frames/1,2", 404),
+        (f"{ONE}/frames/99999999999999999999", 404),
+        (f"{SERIES}/instances/1.2.3/frames/1", 404),
+        (f"{SERIES}/instances/..%2f../frames/1", 404),
+        (f"/studies/1.2.3/series/{stable('A', '1')}/instances/{stable('A', '1', 1)}", 404),
+        ("/studies/1.2.3", 404),
+        ("/studies/1.2.3/metadata", 404),
+        (f"{SERIES}/nonsense", 404),
+        ("/nonsense", 404),
+        ("", 404),
+        (f"{ONE}/bulkdata/00080018/0", 404),
+        (f"{ONE}/bulkdata/7FE00011", 404),
+        (f"{ONE}/bulkdata/zz", 404),
+        (f"{ONE}/bulkdata", 404),
+        (f"{ONE}/frames/1,2/rendered", 400),
+        (f"{ONE}/frames/7/rendered", 404),
+        (f"{ONE}/rendered?window=1", 400),
+        (f"{ONE}/rendered?viewport=0,0", 400),
+        (f"{ONE}/rendered?window=1,0,linear", 400),
+        (f"{ONE}/rendered?quality=x", 400),
+        ("/studies/a/b/c/d/e/f/g/h", 404),
+        ("/studies/%00", 404),
+    ],
+)
 def test_what_is_not_there_is_told_so(door, path, status):
     door.imaging.store(instance(1, study="A"))
     answer = door.http.get(path)
@@ -117,8 +138,10 @@ def test_other_methods_are_405(door):
 def test_forms_that_cannot_be_given_are_406(door):
     _file, path = send(door, "MR_small_jp2klossless.dcm")
     for url, accept in (
-        (path, "image/png"), (f"{path}/frames/1", 'multipart/related; type="image/jls"'),
-        (f"{path}/metadata", "text/html"), (f"{path}/rendered", "video/mp4"),
+        (path, "image/png"),
+        (f"{path}/frames/1", 'multipart/related; type="image/jls"'),
+        (f"{path}/metadata", "text/html"),
+        (f"{path}/rendered", "video/mp4"),
         (path, 'multipart/related; type="application/dicom"; transfer-syntax=1.2.3'),
     ):
         assert door.http.get(url, headers={"accept": accept}).status_code == 406, accept
@@ -127,26 +150,46 @@ def test_forms_that_cannot_be_given_are_406(door):
     assert door.http.get(f"{plan}/frames/1").status_code == 406
 
 
-JPEG, J2K, LE, BE = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.1",
-                     "1.2.840.10008.1.2.2")
+JPEG, J2K, LE, BE = (
+    "1.2.840.10008.1.2.4.50",
+    "1.2.840.10008.1.2.4.90",
+    "1.2.840.10008.1.2.1",
+    "1.2.840.10008.1.2.2",
+)
 
 
-@pytest.mark.parametrize(("accept", "stored", "expected"), [
-    ("", JPEG, ("image/jpeg", JPEG, True, True)),
-    ("*/*", LE, ("application/octet-stream", LE, True, True)),
-    ('multipart/related; type="application/octet-stream"', JPEG,
-     ("application/octet-stream", LE, False, True)),
-    ('multipart/related; type="application/octet-stream"; transfer-syntax=*', JPEG,
-     ("application/octet-stream", JPEG, True, True)),
-    ('multipart/related; type="image/jpeg"', JPEG, ("image/jpeg", JPEG, True, True)),
-    ('multipart/related; type="image/*"; transfer-syntax=*', J2K, ("image/jp2", J2K, True, True)),
-    ("image/jpeg", JPEG, ("image/jpeg", JPEG, True, False)),
-    ("application/octet-stream", J2K, ("application/octet-stream", LE, False, False)),
-    ("multipart/related", BE, ("application/octet-stream", LE, False, True)),
-    ("multipart/related; transfer-syntax=*", BE, ("application/octet-stream", BE, True, True)),
-    ('multipart/related; type="image/jp2", multipart/related; type="application/octet-stream";q=0.5',
-     LE, ("application/octet-stream", LE, True, True)),
-])
+@pytest.mark.parametrize(
+    ("accept", "stored", "expected"),
+    [
+        ("", JPEG, ("image/jpeg", JPEG, True, True)),
+        ("*/*", LE, ("application/octet-stream", LE, True, True)),
+        (
+            'multipart/related; type="application/octet-stream"',
+            JPEG,
+            ("application/octet-stream", LE, False, True),
+        ),
+        (
+            'multipart/related; type="application/octet-stream"; transfer-syntax=*',
+            JPEG,
+            ("application/octet-stream", JPEG, True, True),
+        ),
+        ('multipart/related; type="image/jpeg"', JPEG, ("image/jpeg", JPEG, True, True)),
+        (
+            'multipart/related; type="image/*"; transfer-syntax=*',
+            J2K,
+            ("image/jp2", J2K, True, True),
+        ),
+        ("image/jpeg", JPEG, ("image/jpeg", JPEG, True, False)),
+        ("application/octet-stream", J2K, ("application/octet-stream", LE, False, False)),
+        ("multipart/related", BE, ("application/octet-stream", LE, False, True)),
+        ("multipart/related; transfer-syntax=*", BE, ("application/octet-stream", BE, True, True)),
+        (
+            'multipart/related; type="image/jp2", multipart/related; type="application/octet-stream";q=0.5',
+            LE,
+            ("application/octet-stream", LE, True, True),
+        ),
+    ],
+)
 def test_frames_are_sent_as_stored_whenever_the_client_takes_it(accept, stored, expected):
     found = negotiate.for_frames(accept or None, (), stored, single=True)
     assert (found.media_type, found.transfer_syntax, found.as_stored, found.multipart) == expected
@@ -158,13 +201,13 @@ def test_whole_instances_never_go_as_one_file_when_there_are_many():
 
 
 def test_big_endian_and_deflated_frames_are_sent_little_and_plain(door):
-    expected = pydicom.dcmread(get_testdata_file("MR_small.dcm")).PixelData[:64 * 64 * 2]
+    expected = pydicom.dcmread(get_testdata_file("MR_small.dcm")).PixelData[: 64 * 64 * 2]
     _file, path = send(door, "MR_small_bigendian.dcm")
     accept = {"accept": "application/octet-stream"}
     assert door.http.get(f"{path}/frames/1", headers=accept).content == expected
     file, path = send(door, "image_dfl.dcm")
     pixels = pydicom.dcmread(BytesIO(file)).PixelData
-    assert door.http.get(f"{path}/frames/1", headers=accept).content == pixels[:512 * 512]
+    assert door.http.get(f"{path}/frames/1", headers=accept).content == pixels[: 512 * 512]
     assert door.http.get(f"{path}/bulkdata/7FE00010").content == pixels
     assert door.http.get(f"{path}/rendered").status_code == 200
 
@@ -179,7 +222,8 @@ def test_bulk_data_come_by_path_and_by_range(door):
     assert part.headers["content-range"] == f"bytes 10-19/{len(pixels)}"
     assert door.http.get(url, headers={"range": "bytes=99999999-"}).status_code == 416
     parts = door.http.get(
-        url, headers={"accept": 'multipart/related; type="application/octet-stream"'})
+        url, headers={"accept": 'multipart/related; type="application/octet-stream"'}
+    )
     assert pixels in parts.content
     waveform = pydicom.dcmread(get_testdata_file("waveform_ecg.dcm"))
     _file, path = send(door, "waveform_ecg.dcm")
@@ -218,8 +262,14 @@ def test_pictures_follow_the_parameters(door):
 def test_an_encapsulated_document_is_rendered_as_itself(door):
     pdf = b"%PDF-1.4 synthetic\n%%EOF"
     dataset = instance(
-        1, study="A", SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1", Modality="DOC", PixelData=None,
-        MIMETypeOfEncapsulatedDocument="application/pdf", EncapsulatedDocumentLength=len(pdf))
+        1,
+        study="A",
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1",
+        Modality="DOC",
+        PixelData=None,
+        MIMETypeOfEncapsulatedDocument="application/pdf",
+        EncapsulatedDocumentLength=len(pdf),
+    )
     dataset.EncapsulatedDocument = pdf + b"\0"
     door.imaging.store(dataset)
     answer = door.http.get(f"{ONE}/rendered")
@@ -273,6 +323,7 @@ def test_one_view_is_one_access_event_however_many_frames(door):
 
 def test_nothing_is_given_when_the_access_cannot_be_recorded(door, monkeypatch):
     door.imaging.store(instance(1, study="A"))
+
     def full(*_args, **_options):
         future = Future()
         future.set_exception(LedgerUnavailable())
@@ -286,8 +337,15 @@ def test_nothing_is_given_when_the_access_cannot_be_recorded(door, monkeypatch):
 def test_strangers_and_administrators_see_nothing_not_even_what_exists(door):
     door.imaging.store(instance(1, study="A"))
     admin = door.client(door.imaging.house.token("system_admin"))
-    for url in (ONE, f"{ONE}/frames/1", f"{ONE}/metadata", f"{SERIES}/metadata", "/studies",
-                "/studies/1.2.3", f"{SERIES}/instances/1.2.3/rendered"):
+    for url in (
+        ONE,
+        f"{ONE}/frames/1",
+        f"{ONE}/metadata",
+        f"{SERIES}/metadata",
+        "/studies",
+        "/studies/1.2.3",
+        f"{SERIES}/instances/1.2.3/rendered",
+    ):
         assert door.client().get(url).status_code == 401
         assert admin.get(url).status_code == 403
     assert {a.outcome for a in door.accesses() if a.action in {"view", "query"}} == {"denied"}

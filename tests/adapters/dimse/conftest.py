@@ -22,7 +22,9 @@ def guard():
 @pytest.fixture
 def serve(receive, archive):
     """Return a function that starts a receiver with its views."""
-    return lambda **parts: receive(study_index=archive.views.searches, storage_map=archive.views.map, **parts)
+    return lambda **parts: receive(
+        study_index=archive.views.searches, storage_map=archive.views.map, **parts
+    )
 
 
 @pytest.fixture
@@ -31,7 +33,13 @@ def receive(archive, guard):
     started = []
 
     def start(**parts):
-        parts = {"intake": archive.intake, "blobs": archive.blobs, "guard": guard, "limits": quick(), **parts}
+        parts = {
+            "intake": archive.intake,
+            "blobs": archive.blobs,
+            "guard": guard,
+            "limits": quick(),
+            **parts,
+        }
         if "study_index" not in parts:
             # Tests of storage need no views.
             parts |= {"study_index": None, "storage_map": None}

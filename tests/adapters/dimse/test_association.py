@@ -95,21 +95,26 @@ def test_contexts_nobody_offers_are_answered_one_by_one(receive):
             ProposedContext(5, CT, ("1.2.840.10008.1.2.4.94",)),
             ProposedContext(7, ECHO, ("1.2.840.10008.1.2",)),
         ]
-        peer.send(encode.associate_request("PIANKU", "RAW", contexts, UserInformation(0, "1.2", "R")))
+        peer.send(
+            encode.associate_request("PIANKU", "RAW", contexts, UserInformation(0, "1.2", "R"))
+        )
         accept = decode.associate_accept(peer.pdu()[6:])
         assert [(c.id, c.result) for c in accept.contexts] == [(1, 0), (3, 3), (5, 4), (7, 0)]
         assert accept.user.max_pdu == quick().max_pdu
 
 
-@pytest.mark.parametrize("octets_", [
-    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"\x00" * 100,
-    b"\x01\x00\x7f\xff\xff\xff" + b"\0" * 100,
-    b"\x01\x00\x00\x00\x00\x04abcd",
-    b"\x04\x00\x00\x00\x00\x04abcd",
-    b"\x05\x00\x00\x00\x00\x04\0\0\0\0",
-    b"\x01\x00\x00\x00\x00\x80" + b"\xff" * 128,
-])
+@pytest.mark.parametrize(
+    "octets_",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x00" * 100,
+        b"\x01\x00\x7f\xff\xff\xff" + b"\0" * 100,
+        b"\x01\x00\x00\x00\x00\x04abcd",
+        b"\x04\x00\x00\x00\x00\x04abcd",
+        b"\x05\x00\x00\x00\x00\x04\0\0\0\0",
+        b"\x01\x00\x00\x00\x00\x80" + b"\xff" * 128,
+    ],
+)
 def test_garbage_instead_of_a_request_is_aborted(receive, octets_):
     receiver = receive()
     with raw_peer(receiver.port) as peer:
@@ -159,22 +164,29 @@ def test_a_sender_that_drips_a_data_set_is_aborted(receive, archive):
     assert left_over(archive) == []
 
 
-@pytest.mark.parametrize("bad", [
-    struct.pack(">BBL", 4, 0, 2 << 20),                       # longer than we said we take
-    struct.pack(">BBL", 4, 0, 0),                             # no fragment at all
-    struct.pack(">BBL", 4, 0, 12) + struct.pack(">LBB", 100, 1, 3) + bytes(6),   # fragment longer than PDU
-    struct.pack(">BBL", 4, 0, 12) + struct.pack(">LBB", 1, 1, 3) + bytes(6),     # fragment shorter than its head
-    struct.pack(">BBL", 4, 0, 4) + bytes(4),
-    struct.pack(">BBL", 9, 0, 4) + bytes(4),                  # no such PDU
-    struct.pack(">BBL", 2, 0, 4) + bytes(4),                  # an answer to nothing
-    struct.pack(">BBL", 6, 0, 4) + bytes(4),
-    request(),                                                # a second request
-    pdata(99, 3, store_request("1.2.3")),                     # no such context
-    pdata(1, 2, b"data before any command"),
-    pdata(1, 3, b"\xff" * 20),                                # no command set
-    pdata(1, 3, store_request("1.2.3")) + pdata(3, 2, b"other context"),
-    pdata(1, 3, store_request("1.2.3")) + pdata(1, 3, store_request("1.2.4")),
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        struct.pack(">BBL", 4, 0, 2 << 20),  # longer than we said we take
+        struct.pack(">BBL", 4, 0, 0),  # no fragment at all
+        struct.pack(">BBL", 4, 0, 12)
+        + struct.pack(">LBB", 100, 1, 3)
+        + bytes(6),  # fragment longer than PDU
+        struct.pack(">BBL", 4, 0, 12)
+        + struct.pack(">LBB", 1, 1, 3)
+        + bytes(6),  # fragment shorter than its head
+        struct.pack(">BBL", 4, 0, 4) + bytes(4),
+        struct.pack(">BBL", 9, 0, 4) + bytes(4),  # no such PDU
+        struct.pack(">BBL", 2, 0, 4) + bytes(4),  # an answer to nothing
+        struct.pack(">BBL", 6, 0, 4) + bytes(4),
+        request(),  # a second request
+        pdata(99, 3, store_request("1.2.3")),  # no such context
+        pdata(1, 2, b"data before any command"),
+        pdata(1, 3, b"\xff" * 20),  # no command set
+        pdata(1, 3, store_request("1.2.3")) + pdata(3, 2, b"other context"),
+        pdata(1, 3, store_request("1.2.3")) + pdata(1, 3, store_request("1.2.4")),
+    ],
+)
 def test_what_breaks_the_protocol_is_aborted_and_leaves_nothing(receive, archive, bad):
     receiver = receive()
     with raw_peer(receiver.port) as peer:
@@ -201,7 +213,12 @@ def test_an_endless_data_set_is_cut_off(receive, archive):
 def test_the_end_at_any_step_leaves_nothing(receive, archive, how, cut):
     receiver = receive()
     data = dataset_of(octets(instance(1)))
-    whole = request(CT) + pdata(1, 3, store_request(instance(1).SOPInstanceUID)) + pdata(1, 0, data[:4000]) + pdata(1, 0, data[4000:])
+    whole = (
+        request(CT)
+        + pdata(1, 3, store_request(instance(1).SOPInstanceUID))
+        + pdata(1, 0, data[:4000])
+        + pdata(1, 0, data[4000:])
+    )
     with raw_peer(receiver.port) as peer:
         peer.send(whole[:cut] if cut >= 0 else whole)
         if how == "abort":
@@ -219,7 +236,12 @@ def test_random_damage_never_stops_the_receiver(receive, archive):
     chance = random.Random(20261124)
     receiver = receive(limits=quick(artim_seconds=0.3, stall_seconds=0.3, idle_seconds=0.3))
     data = dataset_of(octets(instance(1, size=16)))
-    whole = request(CT) + pdata(1, 3, store_request(instance(1, size=16).SOPInstanceUID)) + pdata(1, 2, data) + encode.RELEASE_RQ
+    whole = (
+        request(CT)
+        + pdata(1, 3, store_request(instance(1, size=16).SOPInstanceUID))
+        + pdata(1, 2, data)
+        + encode.RELEASE_RQ
+    )
     for _ in range(60):
         damaged = bytearray(whole)
         for _ in range(chance.randint(1, 4)):
@@ -242,15 +264,35 @@ def test_release_is_answered(receive):
 def test_echo(receive):
     with raw_peer(receive().port) as peer:
         peer.associate(ECHO)
-        peer.send(pdata(1, 3, encode.command({0x0002: ECHO, 0x0100: 0x0030, 0x0110: 5, 0x0800: 0x0101})))
+        peer.send(
+            pdata(1, 3, encode.command({0x0002: ECHO, 0x0100: 0x0030, 0x0110: 5, 0x0800: 0x0101}))
+        )
         assert status_of(peer.pdu()) == 0
 
 
 def test_tls(receive, tmp_path):
     peers.peer("openssl")
     key, cert = tmp_path / "k.pem", tmp_path / "c.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert,
-                    "-subj", "/CN=localhost", "-days", "2"], check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            key,
+            "-out",
+            cert,
+            "-subj",
+            "/CN=localhost",
+            "-days",
+            "2",
+        ],
+        check=True,
+        capture_output=True,
+    )
     ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ours.load_cert_chain(cert, key)
     receiver = receive(tls=ours)

@@ -24,7 +24,7 @@ from tests.support.dimse import CT, ECHO, EXPLICIT, pdata, quick, raw_peer, stat
 
 
 def dataset_of(part10):
-    return part10[132 + 12 + int.from_bytes(part10[140:144], "little"):]
+    return part10[132 + 12 + int.from_bytes(part10[140:144], "little") :]
 
 
 def send(port, *datasets, calling="MODALITY"):
@@ -41,7 +41,11 @@ def send(port, *datasets, calling="MODALITY"):
 
 
 def left_over(archive):
-    return [p for p in (archive.folder / "blobs" / "incoming").rglob("*") if p.is_file() and p.name != ".lock"]
+    return [
+        p
+        for p in (archive.folder / "blobs" / "incoming").rglob("*")
+        if p.is_file() and p.name != ".lock"
+    ]
 
 
 def raw_store(peer, part10, sop_uid, *, context=1, size=16000):
@@ -63,21 +67,30 @@ def test_dcmtk_stores_a_folder(receive, archive, guard, tmp_path):
         sent[ds.SOPInstanceUID] = octets(ds)
     receiver = receive()
     peers.run("echoscu", "-aec", "PIANKU", "127.0.0.1", str(receiver.port))
-    peers.run("storescu", "-aec", "PIANKU", "-aet", "CT1", "+sd", "127.0.0.1", str(receiver.port), folder)
+    peers.run(
+        "storescu", "-aec", "PIANKU", "-aet", "CT1", "+sd", "127.0.0.1", str(receiver.port), folder
+    )
     stored = archive.stored()
     assert stored.keys() == sent.keys()
     for uid, key in stored.items():
         assert dataset_of(archive.blobs.read(key)) == dataset_of(sent[uid])
     receiver.stop()
-    assert [(r["who"], r["action"], r["count"]) for r in guard.recorded] == [("ECHOSCU", "echo", 1), ("CT1", "store", 12)]
+    assert [(r["who"], r["action"], r["count"]) for r in guard.recorded] == [
+        ("ECHOSCU", "echo", 1),
+        ("CT1", "store", 12),
+    ]
     assert set(guard.recorded[1]["study_uids"]) == {stable("A"), stable("B")}
-    assert all(r.envelope.source == "CT1" and r.envelope.protocol == "dimse"
-               for r in archive.ledger.read(0) if isinstance(r.fact, InstancesStored))
+    assert all(
+        r.envelope.source == "CT1" and r.envelope.protocol == "dimse"
+        for r in archive.ledger.read(0)
+        if isinstance(r.fact, InstancesStored)
+    )
 
 
-@pytest.mark.parametrize("syntax", [
-    ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEG2000Lossless,
-])
+@pytest.mark.parametrize(
+    "syntax",
+    [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEG2000Lossless],
+)
 def test_every_transfer_syntax_is_kept_as_sent(receive, archive, syntax):
     ds = instance(1)
     if syntax.is_compressed and syntax != DeflatedExplicitVRLittleEndian:
@@ -104,8 +117,10 @@ def test_private_sop_classes_go_by_policy(receive, archive):
 
 def test_many_associations_at_once(receive, archive):
     port = receive().port
+
     def one(n):
         return send(port, *[instance(k, study=str(n), size=16) for k in range(10)])
+
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(one, range(6))) == [[0] * 10] * 6
     assert len(archive.stored()) == 60
@@ -126,12 +141,15 @@ def test_other_content_under_the_same_uid_is_refused_and_traceable(receive, arch
     assert [(r["outcome"], r["count"]) for r in guard.recorded] == [("success", 1), ("failed", 1)]
 
 
-@pytest.mark.parametrize(("attributes", "word"), [
-    ({"StudyInstanceUID": None}, 0xC000),
-    ({"SeriesInstanceUID": ""}, 0xC000),
-    ({"StudyInstanceUID": "../../etc/passwd"}, 0xC000),
-    ({"SeriesInstanceUID": "1.2.3/4"}, 0xC000),
-])
+@pytest.mark.parametrize(
+    ("attributes", "word"),
+    [
+        ({"StudyInstanceUID": None}, 0xC000),
+        ({"SeriesInstanceUID": ""}, 0xC000),
+        ({"StudyInstanceUID": "../../etc/passwd"}, 0xC000),
+        ({"SeriesInstanceUID": "1.2.3/4"}, 0xC000),
+    ],
+)
 @pytest.mark.filterwarnings("ignore")
 def test_unusable_uids_in_the_data_set(receive, archive, attributes, word):
     ds = instance(1, **attributes)
@@ -146,25 +164,34 @@ def test_unusable_uids_in_the_data_set(receive, archive, attributes, word):
     assert left_over(archive) == []
 
 
-@pytest.mark.parametrize(("uid", "sop_class", "word"), [
-    ("../../../tmp/x", CT, 0xC000),
-    ("", CT, 0xC000),
-    ("1." * 40, CT, 0xC000),
-    ("1.2.3", CT, 0xA900),
-    (None, "1.2.840.10008.5.1.4.1.1.4", 0xA900),
-])
+@pytest.mark.parametrize(
+    ("uid", "sop_class", "word"),
+    [
+        ("../../../tmp/x", CT, 0xC000),
+        ("", CT, 0xC000),
+        ("1." * 40, CT, 0xC000),
+        ("1.2.3", CT, 0xA900),
+        (None, "1.2.840.10008.5.1.4.1.1.4", 0xA900),
+    ],
+)
 def test_unusable_uids_in_the_command(receive, archive, uid, sop_class, word):
     ds = instance(1)
     with raw_peer(receive().port) as peer:
         peer.associate(CT)
-        peer.send(pdata(1, 3, store_request(ds.SOPInstanceUID if uid is None else uid, sop_class=sop_class)))
+        peer.send(
+            pdata(
+                1, 3, store_request(ds.SOPInstanceUID if uid is None else uid, sop_class=sop_class)
+            )
+        )
         peer.send(pdata(1, 2, dataset_of(octets(ds))[:3000]))
         assert status_of(peer.pdu()) == word
     assert archive.stored() == {}
     assert left_over(archive) == []
 
 
-@pytest.mark.parametrize("data", [b"", b"\0" * 5000, b"not dicom at all" * 10, bytes(range(256)) * 300])
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 5000, b"not dicom at all" * 10, bytes(range(256)) * 300]
+)
 def test_a_data_set_that_is_none(receive, archive, data):
     with raw_peer(receive().port) as peer:
         peer.associate(CT)
@@ -198,9 +225,11 @@ def test_a_full_disk_is_out_of_resources_and_the_association_goes_on(receive, ar
         incoming = real(**options)
         calls.append(incoming)
         if len(calls) == 2:
+
             def write(chunk):
                 incoming.discard()
                 raise StorageUnavailable("planted")
+
             incoming.write = write
         if len(calls) == 3:
             incoming.discard()
@@ -254,7 +283,16 @@ def test_two_receivers_share_a_socket(receive, archive, guard):
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     port = listener.getsockname()[1]
     servers = [
-        DimseServer(ae_title="PIANKU", listener=listener.dup(), intake=archive.intake, blobs=archive.blobs, guard=guard, limits=quick(), study_index=None, storage_map=None)
+        DimseServer(
+            ae_title="PIANKU",
+            listener=listener.dup(),
+            intake=archive.intake,
+            blobs=archive.blobs,
+            guard=guard,
+            limits=quick(),
+            study_index=None,
+            storage_map=None,
+        )
         for _ in range(2)
     ]
     threads = [threading.Thread(target=s.run) for s in servers]

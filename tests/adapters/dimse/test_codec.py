@@ -13,10 +13,15 @@ from adapters.dimse.decode import ContextResult, InvalidPdu, ProposedContext, Us
 uids = st.from_regex(r"[12](\.(0|[1-9][0-9]{0,8})){1,5}", fullmatch=True)
 titles = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", min_size=1, max_size=16)
 users = st.builds(
-    UserInformation, st.integers(0, 2**32 - 1), uids, titles,
+    UserInformation,
+    st.integers(0, 2**32 - 1),
+    uids,
+    titles,
     st.lists(st.tuples(uids, st.booleans(), st.booleans()), max_size=3).map(tuple),
 )
-contexts = st.lists(st.tuples(uids, st.lists(uids, min_size=1, max_size=4)), min_size=1, max_size=128).map(
+contexts = st.lists(
+    st.tuples(uids, st.lists(uids, min_size=1, max_size=4)), min_size=1, max_size=128
+).map(
     lambda pairs: tuple(ProposedContext(2 * n + 1, a, tuple(t)) for n, (a, t) in enumerate(pairs))
 )
 
@@ -50,7 +55,9 @@ def test_pynetdicom_reads_what_we_write(called, calling, proposed):
     theirs.decode(octets)
     assert theirs.called_ae_title == called
     assert [c.context_id for c in theirs.presentation_context] == [c.id for c in proposed]
-    assert [str(c.abstract_syntax) for c in theirs.presentation_context] == [c.abstract_syntax for c in proposed]
+    assert [str(c.abstract_syntax) for c in theirs.presentation_context] == [
+        c.abstract_syntax for c in proposed
+    ]
     assert theirs.encode() == octets
     accept = A_ASSOCIATE_AC()
     request = decode.associate_request(octets[6:])
@@ -58,8 +65,13 @@ def test_pynetdicom_reads_what_we_write(called, calling, proposed):
     assert accept.presentation_context[0].result == 0
 
 
-@given(st.dictionaries(
-    st.sampled_from([0x0110, 0x0120, 0x0700, 0x0800, 0x0900]), st.integers(0, 65535)), titles, uids)
+@given(
+    st.dictionaries(
+        st.sampled_from([0x0110, 0x0120, 0x0700, 0x0800, 0x0900]), st.integers(0, 65535)
+    ),
+    titles,
+    uids,
+)
 def test_command_round_trip(numbers, title, uid):
     octets = encode.command({**numbers, 0x1030: title, 0x0002: uid})
     found = decode.command(octets)

@@ -18,13 +18,16 @@ def test_every_leaf_is_mapped(service):
         assert word >= 0x0100, kind
 
 
-@pytest.mark.parametrize(("refusal", "word"), [
-    (StorageUnavailable(), 0xA700),
-    (InstanceMismatch(), 0xA900),
-    (InstanceDiffers(), 0x0111),
-    (Conflict(), 0x0110),
-    (Forbidden(), 0x0124),
-])
+@pytest.mark.parametrize(
+    ("refusal", "word"),
+    [
+        (StorageUnavailable(), 0xA700),
+        (InstanceMismatch(), 0xA900),
+        (InstanceDiffers(), 0x0111),
+        (Conflict(), 0x0110),
+        (Forbidden(), 0x0124),
+    ],
+)
 def test_store_words(refusal, word):
     assert faults.status(refusal, Operation.STORE) == word
 

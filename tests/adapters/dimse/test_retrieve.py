@@ -20,16 +20,40 @@ from tests.support.archive import instance, octets, stable
 from tests.support.retrieving import Destination, get, move, same
 
 
-@pytest.mark.parametrize(("keys", "expected"), [
-    ({"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": stable("A")}, 6),
-    ({"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": [stable("A"), stable("B")]}, 8),
-    ({"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": stable("A"), "SeriesInstanceUID": stable("A", "2")}, 3),
-    ({"QueryRetrieveLevel": "SERIES", "SeriesInstanceUID": stable("A", "2")}, 3),
-    ({"QueryRetrieveLevel": "IMAGE", "StudyInstanceUID": stable("A"), "SeriesInstanceUID": stable("A", "1"),
-      "SOPInstanceUID": [stable("A", "1", 0), stable("A", "1", 2)]}, 2),
-    ({"QueryRetrieveLevel": "IMAGE", "StudyInstanceUID": stable("B"), "SOPInstanceUID": stable("A", "1", 0)}, 0),
-    ({"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1.2.3"}, 0),
-])
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": stable("A")}, 6),
+        ({"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": [stable("A"), stable("B")]}, 8),
+        (
+            {
+                "QueryRetrieveLevel": "SERIES",
+                "StudyInstanceUID": stable("A"),
+                "SeriesInstanceUID": stable("A", "2"),
+            },
+            3,
+        ),
+        ({"QueryRetrieveLevel": "SERIES", "SeriesInstanceUID": stable("A", "2")}, 3),
+        (
+            {
+                "QueryRetrieveLevel": "IMAGE",
+                "StudyInstanceUID": stable("A"),
+                "SeriesInstanceUID": stable("A", "1"),
+                "SOPInstanceUID": [stable("A", "1", 0), stable("A", "1", 2)],
+            },
+            2,
+        ),
+        (
+            {
+                "QueryRetrieveLevel": "IMAGE",
+                "StudyInstanceUID": stable("B"),
+                "SOPInstanceUID": stable("A", "1", 0),
+            },
+            0,
+        ),
+        ({"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": "1.2.3"}, 0),
+    ],
+)
 def test_c_get(serve, filled, guard, keys, expected):
     got, status = get(serve().port, **keys)
     assert len(got) == expected
@@ -45,16 +69,25 @@ def test_c_get_that_names_nothing(serve, filled):
 
 
 def test_c_get_of_what_the_peer_does_not_take(serve, filled):
-    got, status = get(serve().port, classes=["1.2.840.10008.5.1.4.1.1.4"], QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("B"))
+    got, status = get(
+        serve().port,
+        classes=["1.2.840.10008.5.1.4.1.1.4"],
+        QueryRetrieveLevel="STUDY",
+        StudyInstanceUID=stable("B"),
+    )
     assert got == []
     assert status.Status == 0xA702
     assert status.NumberOfFailedSuboperations == 2
 
 
 def test_c_get_told_of_failures(serve, filled):
-    _, status = get(serve().port, answer=0xA700, QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("B"))
+    _, status = get(
+        serve().port, answer=0xA700, QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("B")
+    )
     assert status.Status == 0xA702
-    _, status = get(serve().port, answer=0xB000, QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("B"))
+    _, status = get(
+        serve().port, answer=0xB000, QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("B")
+    )
     assert (status.Status, status.NumberOfWarningSuboperations) == (0xB000, 2)
 
 
@@ -64,15 +97,20 @@ def compressed(number, **attributes):
     return ds
 
 
-@pytest.mark.parametrize(("syntaxes", "told"), [
-    ([JPEGLSLossless], JPEGLSLossless),
-    ([ExplicitVRLittleEndian], ExplicitVRLittleEndian),
-    ([ImplicitVRLittleEndian], ImplicitVRLittleEndian),
-])
+@pytest.mark.parametrize(
+    ("syntaxes", "told"),
+    [
+        ([JPEGLSLossless], JPEGLSLossless),
+        ([ExplicitVRLittleEndian], ExplicitVRLittleEndian),
+        ([ImplicitVRLittleEndian], ImplicitVRLittleEndian),
+    ],
+)
 def test_instances_go_as_stored_or_uncompressed(serve, archive, syntaxes, told):
     sent = compressed(1)
     archive.intake.store(archive.offer(octets(sent)), Envelope())
-    ((ds,), status) = get(serve().port, syntaxes=syntaxes, QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("Z"))
+    ((ds,), status) = get(
+        serve().port, syntaxes=syntaxes, QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("Z")
+    )
     assert status.Status == 0
     assert ds.file_meta.TransferSyntaxUID == told
     if told != JPEGLSLossless:
@@ -86,7 +124,9 @@ def test_what_cannot_be_decoded_fails_alone(serve, archive):
     broken.file_meta.TransferSyntaxUID = JPEGLSLossless
     broken.PixelData = encapsulate([b"\xff\xd8 nonsense"])
     broken["PixelData"].is_undefined_length = True
-    archive.intake.store_many([archive.offer(octets(ds)) for ds in (compressed(1), broken)], Envelope())
+    archive.intake.store_many(
+        [archive.offer(octets(ds)) for ds in (compressed(1), broken)], Envelope()
+    )
     got, status = get(serve().port, QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("Z"))
     assert [ds.InstanceNumber for ds in got] == [1]
     assert (status.Status, status.NumberOfFailedSuboperations) == (0xB000, 1)
@@ -131,17 +171,25 @@ def test_c_move_of_a_patient(serve, filled, third):
 
 
 def test_c_move_to_who_takes_implicit_only(serve, archive, third):
-    archive.intake.store_many([archive.offer(octets(ds)) for ds in (compressed(1), instance(2, study="Z"))], Envelope())
+    archive.intake.store_many(
+        [archive.offer(octets(ds)) for ds in (compressed(1), instance(2, study="Z"))], Envelope()
+    )
     there = third(ImplicitVRLittleEndian)
     status = move(serve().port, "THIRD", QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("Z"))
     assert status.Status == 0
     assert {ds.file_meta.TransferSyntaxUID for ds in there.got} == {ImplicitVRLittleEndian}
     assert {ds.InstanceNumber: ds.PixelData for ds in there.got} == {
-        n: instance(n, study="Z").PixelData for n in (1, 2)}
+        n: instance(n, study="Z").PixelData for n in (1, 2)
+    }
 
 
 def test_c_move_to_nobody(serve, filled, guard):
-    assert move(serve().port, "NOBODY", QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("A")).Status == 0xA801
+    assert (
+        move(
+            serve().port, "NOBODY", QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("A")
+        ).Status
+        == 0xA801
+    )
     guard.destinations["GONE"] = ("127.0.0.1", 1)
     status = move(serve().port, "GONE", QueryRetrieveLevel="STUDY", StudyInstanceUID=stable("A"))
     assert (status.Status, status.NumberOfFailedSuboperations) == (0xA702, 6)
@@ -181,7 +229,9 @@ def test_dcmtk_finds_moves_and_gets(serve, filled, guard, tmp_path):
     study = ["QueryRetrieveLevel=STUDY", f"StudyInstanceUID={stable('A')}"]
     (found,) = modality.find(node, [*study, "PatientName", "NumberOfStudyRelatedInstances"])
     assert found.NumberOfStudyRelatedInstances == 6
-    patients = modality.find(node, ["QueryRetrieveLevel=PATIENT", "PatientID=PAT-A", "PatientName"], model="-P")
+    patients = modality.find(
+        node, ["QueryRetrieveLevel=PATIENT", "PatientID=PAT-A", "PatientName"], model="-P"
+    )
     assert [str(p.PatientName) for p in patients] == ["Test^Archive"]
     modality.get(node, study, tmp_path / "got")
     got = [pydicom.dcmread(p) for p in (tmp_path / "got").iterdir()]
@@ -190,4 +240,10 @@ def test_dcmtk_finds_moves_and_gets(serve, filled, guard, tmp_path):
     with modality.receiver("DCMTK3") as there:
         guard.destinations["DCMTK3"] = ("127.0.0.1", there.node.port)
         modality.move(node, study, "DCMTK3")
-        assert all(same(pydicom.dcmread(p, force=True), filled[pydicom.dcmread(p, force=True).SOPInstanceUID]) for p in there.files(6))
+        assert all(
+            same(
+                pydicom.dcmread(p, force=True),
+                filled[pydicom.dcmread(p, force=True).SOPInstanceUID],
+            )
+            for p in there.files(6)
+        )

@@ -62,9 +62,7 @@ def test_a_token_is_its_subject(place: Installation) -> None:
     assert subject.name.startswith("ris-")
 
 
-def test_a_new_token_is_good_at_once_and_a_revoked_one_no_more(
-    place: Installation,
-) -> None:
+def test_a_new_token_is_good_at_once_and_a_revoked_one_no_more(place: Installation) -> None:
     place.guard.directory.current()
     made = place.administration.issue_token("ris", ["system"])
     place.views.wait("permissions")
@@ -200,11 +198,11 @@ def test_a_denial_is_recorded_with_what_was_asked(place: Installation) -> None:
     key = uuid4()
     admin = Subject("ops", "account", frozenset({"system_admin"}), "10.0.0.9")
     with pytest.raises(Forbidden) as refused:
-        place.guard.check(admin, "view", Resource("study", key, "1.2.3"), transaction="portal.study")
+        place.guard.check(
+            admin, "view", Resource("study", key, "1.2.3"), transaction="portal.study"
+        )
     assert "1.2.3" not in str(refused.value)
-    (row,) = AuditTrail(place.views).search(
-        AuditQuery(patient_key=key), policy=EVERYTHING
-    ).items
+    (row,) = AuditTrail(place.views).search(AuditQuery(patient_key=key), policy=EVERYTHING).items
     assert (row.subject, row.outcome, row.transaction) == ("ops", "denied", "portal.study")
     assert (row.address, row.study_uids, row.node) == ("10.0.0.9", ("1.2.3",), "test")
 

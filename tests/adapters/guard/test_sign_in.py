@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from argon2 import PasswordHasher
 import sqlalchemy as sa
+from argon2 import PasswordHasher
 
 from adapters.guard.sessions import SessionStore
 from kernel.refusals import Unauthenticated
@@ -240,9 +240,7 @@ def test_an_endless_password_costs_no_more(place: Installation) -> None:
 
 
 def test_processes_may_create_the_tables_together(place: Installation) -> None:
-    stores = [
-        SessionStore(place.sessions._reader, place.sessions._writer) for _ in range(4)
-    ]
+    stores = [SessionStore(place.sessions._reader, place.sessions._writer) for _ in range(4)]
     threads = [threading.Thread(target=store.create) for store in stores]
     for thread in threads:
         thread.start()

@@ -27,8 +27,10 @@ def adt(
     return "".join(
         f"{line}\r"
         for line in (
-            (f"MSH|^~\\&|HIS|HOSP|PIANKU|CENTRE|20260503101200||{kind}^{event}|{control}"
-            f"|{processing}|{version}||||||{charset}"),
+            (
+                f"MSH|^~\\&|HIS|HOSP|PIANKU|CENTRE|20260503101200||{kind}^{event}|{control}"
+                f"|{processing}|{version}||||||{charset}"
+            ),
             f"EVN|{event}|20260503101200",
             f"PID|||{patient}||{name}||{birth}|{sex}|||{address}||{telephone}",
             "PV1||O",

@@ -305,9 +305,7 @@ def test_a_sender_without_a_grant_is_refused(tmp_path: Path) -> None:
             made.close()
 
 
-def test_no_record_no_acknowledgment(
-    sqlite_door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_record_no_acknowledgment(sqlite_door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_batch: object) -> None:
         raise LedgerUnavailable("disk full")
 

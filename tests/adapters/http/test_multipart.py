@@ -47,10 +47,16 @@ def body_of(parts, boundary):
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.one_of(
-        st.binary(max_size=200),
-        st.lists(st.sampled_from([b"\r\n", b"--", b"-", b"\r", b"\n", b"bound", b"x"]),
-                 max_size=30).map(b"".join)), min_size=1, max_size=5),
+    st.lists(
+        st.one_of(
+            st.binary(max_size=200),
+            st.lists(
+                st.sampled_from([b"\r\n", b"--", b"-", b"\r", b"\n", b"bound", b"x"]), max_size=30
+            ).map(b"".join),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
     st.lists(st.integers(0, 1500), max_size=12),
 )
 def test_what_is_written_is_read_however_it_is_cut(parts, cuts):
@@ -65,22 +71,40 @@ def test_what_is_written_is_read_however_it_is_cut(parts, cuts):
 def test_one_octet_at_a_time():
     body = b"preamble\r\n" + body_of([b"a\r\n--boun", b"", b"\r\n"], "bound")
     assert [o for _, o in parts_of(body, "bound", range(len(body)))] == [
-        b"a\r\n--boun", b"", b"\r\n"]
+        b"a\r\n--boun",
+        b"",
+        b"\r\n",
+    ]
 
 
 def test_forms_that_real_clients_send():
-    body = (b"--B  \r\nContent-Type: application/dicom;\r\n\ttransfer-syntax=1.2\r\n\r\nx\r\n--B\r\n"
-            b"\r\nno headers\r\n--B\r\nA: b\r\n\r\n--B--\r\nepilogue")
+    body = (
+        b"--B  \r\nContent-Type: application/dicom;\r\n\ttransfer-syntax=1.2\r\n\r\nx\r\n--B\r\n"
+        b"\r\nno headers\r\n--B\r\nA: b\r\n\r\n--B--\r\nepilogue"
+    )
     assert parts_of(body, "B") == [
         ({"content-type": "application/dicom; transfer-syntax=1.2"}, b"x"),
-        ({}, b"no headers"), ({"a": "b"}, b"")]
+        ({}, b"no headers"),
+        ({"a": "b"}, b""),
+    ]
 
 
-@pytest.mark.parametrize("body", [
-    b"", b"--B", b"--B\r\n", b"--B\r\n\r\n", b"--B\r\nA: b\r\n\r\ndata", b"--B\r\n\r\ndata\r\n--B",
-    b"no boundary at all", b"x" * 40_000, b"--Bx\r\n\r\ndata\r\n--B--",
-    b"--B\r\nno colon\r\n\r\nx\r\n--B--", b"--B" + b" " * 300 + b"\r\n\r\nx\r\n--B--",
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--B",
+        b"--B\r\n",
+        b"--B\r\n\r\n",
+        b"--B\r\nA: b\r\n\r\ndata",
+        b"--B\r\n\r\ndata\r\n--B",
+        b"no boundary at all",
+        b"x" * 40_000,
+        b"--Bx\r\n\r\ndata\r\n--B--",
+        b"--B\r\nno colon\r\n\r\nx\r\n--B--",
+        b"--B" + b" " * 300 + b"\r\n\r\nx\r\n--B--",
+    ],
+)
 def test_broken_bodies_are_refused(body):
     with pytest.raises(BadMultipart):
         parts_of(body, "B")
@@ -104,7 +128,7 @@ def test_mutated_bodies_end_in_parts_or_a_refusal(seed):
             if chance.random() < 0.5:
                 body[at] = chance.randrange(256)
             else:
-                del body[at:at + chance.randint(1, 20)]
+                del body[at : at + chance.randint(1, 20)]
             if not body:
                 break
         with contextlib.suppress(BadMultipart, BodyTooLarge):
@@ -120,7 +144,9 @@ def test_another_writer_is_understood():
 
 
 def test_the_boundary_is_taken_from_the_content_type():
-    assert boundary_of(parse('multipart/related; type="application/dicom"; boundary="a b"')) == "a b"
+    assert (
+        boundary_of(parse('multipart/related; type="application/dicom"; boundary="a b"')) == "a b"
+    )
     for bad in ("multipart/related", "", "multipart/related; boundary="):
         with pytest.raises(BadMultipart):
             boundary_of(parse(bad))

@@ -34,8 +34,9 @@ from repository.instances.stored import StoredInstances
 from tests.support import submissions
 from tests.support.archive import AUTHORITY, instance, octets
 from tests.support.installation import PASSWORD, Installation, installation, on_engine
+from workflows.gather_instances import Offer
 from workflows.identify_patient import PatientPolicy
-from workflows.store_instances import InstanceIntake, Offer
+from workflows.store_instances import InstanceIntake
 
 BASE = "http://testserver"
 NOON = datetime(2026, 5, 3, 4, 0, tzinfo=UTC)

@@ -11,9 +11,7 @@ from tests.support.installation import PASSWORD
 def test_sign_in_tells_the_session_and_sets_a_guarded_cookie(sqlite_house: House) -> None:
     sqlite_house.place.account("lin", "clinician")
     browser = sqlite_house.browser()
-    answer = browser.client.post(
-        "/api/v1/session", json={"user": "lin", "password": PASSWORD}
-    )
+    answer = browser.client.post("/api/v1/session", json={"user": "lin", "password": PASSWORD})
     assert answer.status_code == 200
     body = answer.json()
     assert (body["user"], body["display_name"], body["roles"]) == ("lin", "Lin", ["clinician"])
@@ -94,9 +92,7 @@ def test_change_the_own_password(sqlite_house: House) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "password_must_change")
 
     def change(current: str, new: str) -> tuple[int, str]:
-        answer = browser.send(
-            "PUT", "/session/password", json={"current": current, "new": new}
-        )
+        answer = browser.send("PUT", "/session/password", json={"current": current, "new": new})
         body = answer.json()
         browser.csrf = body.get("csrf", browser.csrf)
         return answer.status_code, body.get("code", "")

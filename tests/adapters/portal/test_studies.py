@@ -45,9 +45,7 @@ def test_search(house: House) -> None:
         assert answer.status_code == 200, answer.text
         page = answer.json()
         assert page["total"] == len(page["items"]) or search.get("limit") is not None
-        return [
-            next(k for k in "ABC" if stable(k) == item["study_uid"]) for item in page["items"]
-        ]
+        return [next(k for k in "ABC" if stable(k) == item["study_uid"]) for item in page["items"]]
 
     assert found() == ["A", "B", "C"]
     assert found(descending=False) == ["C", "B", "A"]

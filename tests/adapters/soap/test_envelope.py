@@ -48,9 +48,15 @@ def test_default_namespaces_comments_and_white_space_do_no_harm() -> None:
         (made("<a:Action> urn:x</a:Action>"), "Sender", "InvalidAddressingHeader"),
         (made("<a:Action>urn:x\n</a:Action>"), "Sender", "InvalidAddressingHeader"),
         (made("<a:Action/>"), "Sender", "InvalidAddressingHeader"),
-        (made(f"{ACTION}<a:MessageID>{'x' * 2000}</a:MessageID>"), "Sender", "InvalidAddressingHeader"),
         (
-            made(f"{ACTION}<a:ReplyTo><a:Address>http://elsewhere.example/</a:Address></a:ReplyTo>"),
+            made(f"{ACTION}<a:MessageID>{'x' * 2000}</a:MessageID>"),
+            "Sender",
+            "InvalidAddressingHeader",
+        ),
+        (
+            made(
+                f"{ACTION}<a:ReplyTo><a:Address>http://elsewhere.example/</a:Address></a:ReplyTo>"
+            ),
             "Sender",
             "OnlyAnonymousAddressSupported",
         ),

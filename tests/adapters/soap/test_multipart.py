@@ -41,11 +41,16 @@ def read(body: bytes, step: int = 1 << 20, boundary: str = BOUNDARY) -> Collecte
 
 
 def body_of(parts: list[bytes], header: bytes = b"Content-ID: <x>\r\n") -> bytes:
-    return b"".join(b"--b-1\r\n" + header + b"\r\n" + part + b"\r\n" for part in parts) + b"--b-1--\r\n"
+    return (
+        b"".join(b"--b-1\r\n" + header + b"\r\n" + part + b"\r\n" for part in parts)
+        + b"--b-1--\r\n"
+    )
 
 
 PIECES = st.lists(
-    st.sampled_from([b"\r\n", b"--", b"\r", b"\n", b"-", b"b-1", b"--b-", b"\r\n--b", b"x", b"\0" * 40])
+    st.sampled_from(
+        [b"\r\n", b"--", b"\r", b"\n", b"-", b"b-1", b"--b-", b"\r\n--b", b"x", b"\0" * 40]
+    )
 ).map(b"".join)
 
 

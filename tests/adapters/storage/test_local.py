@@ -43,7 +43,9 @@ def test_file_and_folders_are_flushed_before_keep_returns(tmp_path, monkeypatch,
     store = LocalBlobStore(tmp_path, one_flush=one_flush)
     flushed = []
     real = os.fsync
-    monkeypatch.setattr(local.os, "fsync", lambda fd: (flushed.append(os.fstat(fd).st_ino), real(fd)))
+    monkeypatch.setattr(
+        local.os, "fsync", lambda fd: (flushed.append(os.fstat(fd).st_ino), real(fd))
+    )
     sealed(store).keep()
     place = tmp_path / "objects" / KEY[:2] / KEY[2:4]
     names = [place / KEY] if one_flush else [place / KEY, place, place.parent, tmp_path / "objects"]
@@ -59,7 +61,9 @@ def test_an_existing_name_is_replaced_only_by_durable_octets(store, tmp_path, mo
     order = []
     real_fsync, real_replace = os.fsync, os.replace
     monkeypatch.setattr(local.os, "fsync", lambda fd: (order.append("fsync"), real_fsync(fd)))
-    monkeypatch.setattr(local.os, "replace", lambda a, b: (order.append("replace"), real_replace(a, b)))
+    monkeypatch.setattr(
+        local.os, "replace", lambda a, b: (order.append("replace"), real_replace(a, b))
+    )
     sealed(store).keep()
     assert order[:2] == ["fsync", "replace"]
     assert place.read_bytes() == DATA

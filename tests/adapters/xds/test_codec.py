@@ -33,7 +33,10 @@ from tests.support.submissions import PATIENT, entry, folder, member, submission
 
 # Any text a value list may hold; the codec strips white space at the ends, as xsd:token would.
 TEXT = (
-    st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), max_size=30)
+    st.text(
+        st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"),
+        max_size=30,
+    )
     .map(str.strip)
     .filter(lambda t: all(ord(c) & 0xFFFE != 0xFFFE for c in t))
 )
@@ -45,7 +48,9 @@ AUTHORS = st.builds(
     Author, person=TEXT, institutions=MANY, roles=MANY, specialties=MANY, telecommunications=MANY
 )
 EXTRA = st.lists(SOME, max_size=2, unique=True).flatmap(
-    lambda found: st.tuples(*(st.builds(Slot, st.just(f"urn:x:{n}"), MANY.filter(bool)) for n in found))
+    lambda found: st.tuples(
+        *(st.builds(Slot, st.just(f"urn:x:{n}"), MANY.filter(bool)) for n in found)
+    )
 )
 PERSONS = st.lists(AUTHORS, max_size=2).map(tuple)
 STATUS = st.sampled_from(Status)
@@ -112,7 +117,10 @@ def test_lxml_and_xmlschema_agree_on_our_schemas() -> None:
         (encode.registry_response(), "rs.xsd"),
         (encode.registry_response([encode.RegistryError("XDSRegistryError", "<&>")]), "rs.xsd"),
         (encode.query_response([]), "query.xsd"),
-        (encode.query_response([], [encode.RegistryError("XDSUnknownStoredQuery", "x")]), "query.xsd"),
+        (
+            encode.query_response([], [encode.RegistryError("XDSUnknownStoredQuery", "x")]),
+            "query.xsd",
+        ),
     ],
 )
 def test_responses_are_valid(body: str, schema: str) -> None:
@@ -167,7 +175,9 @@ def test_symbolic_ids_become_new_uuids_everywhere() -> None:
 def test_an_upper_case_uuid_is_the_same_id() -> None:
     document = entry()
     text = objects_of(submission(document))
-    text = text.replace(f"urn:uuid:{document.entry_uuid}", f"urn:uuid:{str(document.entry_uuid).upper()}")
+    text = text.replace(
+        f"urn:uuid:{document.entry_uuid}", f"urn:uuid:{str(document.entry_uuid).upper()}"
+    )
     found = decode.submission(submit(text))
     assert found.submission.entries[0].entry_uuid == document.entry_uuid
     assert found.entry_uuid(f"urn:uuid:{document.entry_uuid}") == document.entry_uuid

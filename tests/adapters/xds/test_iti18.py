@@ -23,9 +23,7 @@ def test_too_many_leaves_are_refused_and_as_many_references_given(
     leaves = xds.stored_query(client, xds.FIND_DOCUMENTS, parameters)
     assert xds.errors(leaves) == ["XDSTooManyResults"]
     assert xds.objects(leaves) == []
-    references = xds.stored_query(
-        client, xds.FIND_DOCUMENTS, parameters, return_type="ObjectRef"
-    )
+    references = xds.stored_query(client, xds.FIND_DOCUMENTS, parameters, return_type="ObjectRef")
     assert len(xds.objects(references)) == 51
 
 

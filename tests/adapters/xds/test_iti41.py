@@ -58,7 +58,9 @@ def test_a_submission_is_one_append_with_its_object(node: Node, client: SoapClie
     assert topics == [
         "object.stored", "submission.accepted", "document.registered", "association.asserted"
     ]  # fmt: skip
-    (accepted,) = [e for e in node.place.facts.read(before) if isinstance(e.fact, SubmissionAccepted)]
+    (accepted,) = [
+        e for e in node.place.facts.read(before) if isinstance(e.fact, SubmissionAccepted)
+    ]
     assert accepted.envelope.subject == "loopback"
     assert accepted.envelope.protocol == "iti-41"
     assert accepted.envelope.source == "1.2.250.99.3"
@@ -81,12 +83,17 @@ def test_rad68_files_a_manifest_with_its_references(node: Node, client: SoapClie
         mime_type="application/dicom",
         format_code=Code("1.2.840.10008.5.1.4.1.1.88.59", DCM, "Key Object Selection"),
         class_code=Code("IMAGES", "1.3.6.1.4.1.19376.1.2.6.1", "Images"),
-        event_codes=(Code("CT", DCM, "Computed Tomography"), Code("51185008", "2.16.840.1.113883.6.96")),
+        event_codes=(
+            Code("CT", DCM, "Computed Tomography"),
+            Code("51185008", "2.16.840.1.113883.6.96"),
+        ),
         reference_ids=(f"{study}^^^^urn:ihe:iti:xds:2016:studyInstanceUID",),
         service_start_time="202601020900",
     )
     kos = b"\0" * 128 + b"DICM"
-    assert xds.status(provide(client, submission(manifest), {manifest.entry_uuid: kos})) == xds.SUCCESS
+    assert (
+        xds.status(provide(client, submission(manifest), {manifest.entry_uuid: kos})) == xds.SUCCESS
+    )
     answer = xds.stored_query(
         client, xds.FIND_BY_REFERENCE,
         {
@@ -104,9 +111,7 @@ def test_inline_base64_inside_the_package(node: Node, client: SoapClient) -> Non
     content = b"inline \x00\xff octets"
     inline = base64.encodebytes(content).decode()
     document = xds.Document(content, PATIENT)
-    answer = client.call(
-        "/xds/repository", xds.ITI41, xds.submission(document, inline), mtom=True
-    )
+    answer = client.call("/xds/repository", xds.ITI41, xds.submission(document, inline), mtom=True)
     assert xds.status(answer) == xds.SUCCESS, answer.text()
     assert xds.retrieve(client, REPOSITORY, [document.unique_id])[document.unique_id] == content
 
@@ -156,10 +161,14 @@ def test_registry_errors_come_back_and_nothing_is_kept(node: Node, client: SoapC
 
 def test_sent_again_with_the_same_octets_and_with_others(node: Node, client: SoapClient) -> None:
     first = sent()
-    assert xds.status(provide(client, submission(first), {first.entry_uuid: b"same"})) == xds.SUCCESS
+    assert (
+        xds.status(provide(client, submission(first), {first.entry_uuid: b"same"})) == xds.SUCCESS
+    )
     again = sent(unique_id=first.unique_id)
     stored = count(node, ObjectStored)
-    assert xds.status(provide(client, submission(again), {again.entry_uuid: b"same"})) == xds.SUCCESS
+    assert (
+        xds.status(provide(client, submission(again), {again.entry_uuid: b"same"})) == xds.SUCCESS
+    )
     assert count(node, ObjectStored) >= stored
     other = sent(unique_id=first.unique_id)
     answer = provide(client, submission(other), {other.entry_uuid: b"different"})

@@ -63,9 +63,15 @@ def tell(node: Node) -> Story:
         event_codes=(Code("CT", DCM), Code("chest", "1.2.3")),
         authors=(Author(person="^Ford^Ada"),),
         reference_ids=("A1^^^&1.2.3&ISO^urn:ihe:iti:xds:2013:accession",),
-        confidentiality_codes=(Code("N", "2.16.840.1.113883.5.25"), Code("R", "2.16.840.1.113883.5.25")),
+        confidentiality_codes=(
+            Code("N", "2.16.840.1.113883.5.25"),
+            Code("R", "2.16.840.1.113883.5.25"),
+        ),
     )
-    b, c = entry(title="B", creation_time="20260301120000"), entry(title="C", creation_time="20260401")
+    b, c = (
+        entry(title="B", creation_time="20260301120000"),
+        entry(title="C", creation_time="20260401"),
+    )
     d, f, stranger = entry(title="D", creation_time="20260501"), folder(), entry(OTHER)
     first = submission(a, f, member(f.entry_uuid, a.entry_uuid))
     node.register(first)
@@ -76,7 +82,9 @@ def tell(node: Node) -> Story:
     second = submission(d, edge_d)
     node.register(second)
     node.register(submission(stranger))
-    return Story(node, SoapClient(node.http), a, b, c, d, f, stranger, first, second, edge_b, edge_d)
+    return Story(
+        node, SoapClient(node.http), a, b, c, d, f, stranger, first, second, edge_b, edge_d
+    )
 
 
 @pytest.fixture(scope="package", params=["sqlite", "postgresql"])

@@ -175,7 +175,9 @@ LOOK_UPS: list[tuple[str, str, Callable[[Story], list[tuple[str, str]]], str]] =
 
 
 @pytest.mark.parametrize(
-    ("query", "parameters", "expected"), [row[1:] for row in LOOK_UPS], ids=[row[0] for row in LOOK_UPS]
+    ("query", "parameters", "expected"),
+    [row[1:] for row in LOOK_UPS],
+    ids=[row[0] for row in LOOK_UPS],
 )
 def test_look_ups(story: Story, query: str, parameters: Any, expected: str) -> None:
     got = found(story, query, parameters(story))
@@ -246,7 +248,9 @@ def test_leaves_of_several_patients_are_refused_and_references_are_given(story: 
 
 
 def test_leaves_come_complete(story: Story) -> None:
-    (document,) = xds.objects(send(story, GET_DOCUMENTS, [(f"{E}UniqueId", f"'{story.a.unique_id}'")]))
+    (document,) = xds.objects(
+        send(story, GET_DOCUMENTS, [(f"{E}UniqueId", f"'{story.a.unique_id}'")])
+    )
     assert document.get("status") == DEPRECATED
     assert document.get("lid") == document.get("id")
     assert document.get("objectType") == "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1"
@@ -263,9 +267,7 @@ def test_a_quote_in_a_value_is_doubled(story: Story) -> None:
 
 
 def test_several_values_in_one_slot_are_alternatives(story: Story) -> None:
-    values = "".join(
-        f"<rim:Value>({uid(x.entry_uuid)})</rim:Value>" for x in (story.a, story.d)
-    )
+    values = "".join(f"<rim:Value>({uid(x.entry_uuid)})</rim:Value>" for x in (story.a, story.d))
     body = (
         f'<query:AdhocQueryRequest xmlns:query="{xds.QUERY}" xmlns:rim="{xds.RIM}">'
         '<query:ResponseOption returnType="ObjectRef"/>'

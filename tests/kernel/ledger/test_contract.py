@@ -183,8 +183,7 @@ def test_of_a_group_only_the_offender_is_refused(ledger: EventLedger) -> None:
 def test_a_group_without_refusals_is_one_commit(ledger: EventLedger) -> None:
     stream = uuid4()
     done = together(
-        ledger,
-        lambda: [ledger.append_soon(counted(stream, n, expected=n)) for n in range(50)],
+        ledger, lambda: [ledger.append_soon(counted(stream, n, expected=n)) for n in range(50)]
     )
     assert [f.result() for f in done] == list(range(2, 52))
     times = {e.at for e in ledger.load(stream)}

@@ -14,12 +14,7 @@ import pytest
 from kernel.events import Fact
 from kernel.ledger.ledger import EventLedger
 from kernel.ledger.ports import Append, StreamAppend
-from kernel.ledger.sealing import (
-    KeyDestroyed,
-    MemoryRing,
-    PersonalDataWithoutKey,
-    SealBroken,
-)
+from kernel.ledger.sealing import KeyDestroyed, MemoryRing, PersonalDataWithoutKey, SealBroken
 from kernel.ledger.topics import TopicTable
 from kernel.ledger.verify import verify
 from tests.kernel.ledger.samples import Engine, PatientNamed

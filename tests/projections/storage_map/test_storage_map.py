@@ -31,7 +31,10 @@ def test_a_frame_is_one_lookup_and_one_read(archive):
     assert archive.blobs.read(found.key, offset, length) == dataset.PixelData[length:]
     assert archive.blobs.read(found.key) == file
     assert (found.study_uid, found.series_uid, found.size) == (
-        stable("A"), stable("A", "1"), len(file))
+        stable("A"),
+        stable("A", "1"),
+        len(file),
+    )
     assert archive.storage.remembered(stable("A", "1", 1)) is found
     assert archive.storage.remembered("1.2.3") is None
 

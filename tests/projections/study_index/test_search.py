@@ -28,19 +28,53 @@ def archive(engine_dsn, tmp_path_factory):
         request.RequestedProcedureID = "RP1"
         request.ScheduledProcedureStepID = "SPS1"
         made.store(
-            *(instance(n, study="A", series="1", PatientName="Wang^Xiaoming=王^小明",
-                       StudyDate="20260301", RequestAttributesSequence=[request],
-                       ReferringPhysicianName="Li^Si=李^四") for n in (1, 2, 3)),
-            instance(1, study="A", series="2", PatientName="Wang^Xiaoming=王^小明", Modality="SR",
-                     SeriesDescription="Report"),
-            instance(1, study="B", PatientName="单^雄信", StudyDate="20260302",
-                     StudyDescription="Brain_100%", Modality="MR"),
-            instance(1, study="C", PatientName="Wangerin^Otto", StudyDate="20260303",
-                     StudyTime="235959.5", BodyPartExamined="CHEST"),
-            instance(1, study="D", PatientName="Müller^Änne", StudyDate="20251231",
-                     AccessionNumber="acc-d", NumberOfFrames=1),
-            instance(1, study="E", PatientName=None, StudyDate="", InstanceNumber=None,
-                     SeriesNumber=None),
+            *(
+                instance(
+                    n,
+                    study="A",
+                    series="1",
+                    PatientName="Wang^Xiaoming=王^小明",
+                    StudyDate="20260301",
+                    RequestAttributesSequence=[request],
+                    ReferringPhysicianName="Li^Si=李^四",
+                )
+                for n in (1, 2, 3)
+            ),
+            instance(
+                1,
+                study="A",
+                series="2",
+                PatientName="Wang^Xiaoming=王^小明",
+                Modality="SR",
+                SeriesDescription="Report",
+            ),
+            instance(
+                1,
+                study="B",
+                PatientName="单^雄信",
+                StudyDate="20260302",
+                StudyDescription="Brain_100%",
+                Modality="MR",
+            ),
+            instance(
+                1,
+                study="C",
+                PatientName="Wangerin^Otto",
+                StudyDate="20260303",
+                StudyTime="235959.5",
+                BodyPartExamined="CHEST",
+            ),
+            instance(
+                1,
+                study="D",
+                PatientName="Müller^Änne",
+                StudyDate="20251231",
+                AccessionNumber="acc-d",
+                NumberOfFrames=1,
+            ),
+            instance(
+                1, study="E", PatientName=None, StudyDate="", InstanceNumber=None, SeriesNumber=None
+            ),
         )
         yield made
     if engine_dsn is not None:
@@ -49,11 +83,9 @@ def archive(engine_dsn, tmp_path_factory):
 
 def studies(archive, **options):
     filters = tuple((tag, value) for tag, value in options.pop("filters", ()))
-    found = archive.searches.find(
-        Search(level=Level.STUDY, filters=filters, **options), policy=ALL)
+    found = archive.searches.find(Search(level=Level.STUDY, filters=filters, **options), policy=ALL)
     names = {stable(letter): letter for letter in "ABCDE"}
-    return "".join(
-        names[json.loads(clean(item))["0020000D"]["Value"][0]] for item in found.items)
+    return "".join(names[json.loads(clean(item))["0020000D"]["Value"][0]] for item in found.items)
 
 
 def clean(item):
@@ -77,24 +109,59 @@ NAME, PID, DATE, TIME, ACCESSION = 0x00100010, 0x00100020, 0x00080020, 0x0008003
 MODALITIES, DESCRIPTION, STUDY, REFERRING = 0x00080061, 0x00081030, 0x0020000D, 0x00080090
 
 
-@pytest.mark.parametrize(("key", "value", "expected"), [
-    (NAME, "Wang*", "CA"), (NAME, "wang^xiao*", "A"), (NAME, "WANG XIAOMING", "A"),
-    (NAME, "王*", "A"), (NAME, "王小明", "A"), (NAME, "王^小?", "A"), (NAME, "*小明", "A"),
-    (NAME, "shanxiong*", "B"), (NAME, "单*", "B"), (NAME, "Muller*", "D"), (NAME, "wang", ""),
-    (NAME, "wang*=王*", "A"), (NAME, "wang*=李*", ""), (NAME, "*", "CBADE"), (NAME, "", "CBADE"),
-    (NAME, "^", ""),
-    (PID, "PAT-A", "A"), (PID, "PAT-?", "CBADE"), (PID, "pat-a", ""), (PID, "PAT-A\\PAT-B", "BA"),
-    (DATE, "20260301", "A"), (DATE, "20260301-20260302", "BA"), (DATE, "-20260101", "D"),
-    (DATE, "20260302-", "CB"), (DATE, "202603", "CBA"), (DATE, "2026.03.01", "A"),
-    (TIME, "101500", "BADE"), (TIME, "1015-1016", "BADE"), (TIME, "23-", "C"),
-    (ACCESSION, "acc-d", "D"), (ACCESSION, "ACC*", "CBAE"), (ACCESSION, "ACC-_", ""),
-    (MODALITIES, "MR", "B"), (MODALITIES, "SR\\MR", "BA"), (MODALITIES, "CT,MR", "CBADE"),
-    (DESCRIPTION, "brain_100%", "B"), (DESCRIPTION, "*_1*", "B"), (DESCRIPTION, "study ?", "CADE"),
-    (REFERRING, "Li*", "A"), (REFERRING, "李四", "A"), (REFERRING, "si*", ""),
-    (0x00080060, "SR", "A"), (0x00180015, "CHEST", "C"), (0x0008103E, "rep*", "A"),
-    (0x00080062, "1.2.840.10008.5.1.4.1.1.2", "CBADE"),
-    (0x00401001, "RP1", "A"), (0x00100040, "o", "CBADE"), (0x00100040, "F", ""),
-])
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        (NAME, "Wang*", "CA"),
+        (NAME, "wang^xiao*", "A"),
+        (NAME, "WANG XIAOMING", "A"),
+        (NAME, "王*", "A"),
+        (NAME, "王小明", "A"),
+        (NAME, "王^小?", "A"),
+        (NAME, "*小明", "A"),
+        (NAME, "shanxiong*", "B"),
+        (NAME, "单*", "B"),
+        (NAME, "Muller*", "D"),
+        (NAME, "wang", ""),
+        (NAME, "wang*=王*", "A"),
+        (NAME, "wang*=李*", ""),
+        (NAME, "*", "CBADE"),
+        (NAME, "", "CBADE"),
+        (NAME, "^", ""),
+        (PID, "PAT-A", "A"),
+        (PID, "PAT-?", "CBADE"),
+        (PID, "pat-a", ""),
+        (PID, "PAT-A\\PAT-B", "BA"),
+        (DATE, "20260301", "A"),
+        (DATE, "20260301-20260302", "BA"),
+        (DATE, "-20260101", "D"),
+        (DATE, "20260302-", "CB"),
+        (DATE, "202603", "CBA"),
+        (DATE, "2026.03.01", "A"),
+        (TIME, "101500", "BADE"),
+        (TIME, "1015-1016", "BADE"),
+        (TIME, "23-", "C"),
+        (ACCESSION, "acc-d", "D"),
+        (ACCESSION, "ACC*", "CBAE"),
+        (ACCESSION, "ACC-_", ""),
+        (MODALITIES, "MR", "B"),
+        (MODALITIES, "SR\\MR", "BA"),
+        (MODALITIES, "CT,MR", "CBADE"),
+        (DESCRIPTION, "brain_100%", "B"),
+        (DESCRIPTION, "*_1*", "B"),
+        (DESCRIPTION, "study ?", "CADE"),
+        (REFERRING, "Li*", "A"),
+        (REFERRING, "李四", "A"),
+        (REFERRING, "si*", ""),
+        (0x00080060, "SR", "A"),
+        (0x00180015, "CHEST", "C"),
+        (0x0008103E, "rep*", "A"),
+        (0x00080062, "1.2.840.10008.5.1.4.1.1.2", "CBADE"),
+        (0x00401001, "RP1", "A"),
+        (0x00100040, "o", "CBADE"),
+        (0x00100040, "F", ""),
+    ],
+)
 def test_a_matching_key_finds_what_it_should(archive, key, value, expected):
     assert studies(archive, filters=[(key, value)]) == expected
 
@@ -124,9 +191,10 @@ def test_pages_follow_each_other(archive):
     assert studies(archive, limit=2, offset=40) == ""
 
 
-@pytest.mark.parametrize(("key", "value"), [
-    (DATE, "yesterday"), (DATE, "-"), (TIME, "9am"), (0x00200011, "one"), (NAME, "a\x00b"),
-])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(DATE, "yesterday"), (DATE, "-"), (TIME, "9am"), (0x00200011, "one"), (NAME, "a\x00b")],
+)
 def test_keys_of_the_wrong_form_are_refused(archive, key, value):
     level = Level.SERIES if key == 0x00200011 else Level.STUDY
     with pytest.raises(BadQuery):
@@ -140,31 +208,38 @@ def test_a_key_without_end_is_refused(archive):
 
 def test_keys_nothing_is_indexed_by_are_told(archive):
     found = archive.searches.find(
-        Search(level=Level.STUDY, filters=((0x00181030, "x"), (0x00080018, "1.2"))), policy=ALL)
+        Search(level=Level.STUDY, filters=((0x00181030, "x"), (0x00080018, "1.2"))), policy=ALL
+    )
     assert found.ignored == (0x00181030, 0x00080018)
 
 
 def test_series_of_a_study_and_of_all(archive):
     within = archive.searches.find(
-        Search(level=Level.SERIES, study_uid=stable("A")), policy=ALL).items
+        Search(level=Level.SERIES, study_uid=stable("A")), policy=ALL
+    ).items
     assert [json.loads(clean(s))["00080060"]["Value"][0] for s in within] == ["CT", "SR"]
     assert "00100010" not in json.loads(clean(within[0]))
     everywhere = archive.searches.find(
-        Search(level=Level.SERIES, filters=((0x00080060, "MR"),)), policy=ALL).items
+        Search(level=Level.SERIES, filters=((0x00080060, "MR"),)), policy=ALL
+    ).items
     found = json.loads(clean(everywhere[0]))
     assert found["00100020"]["Value"] == ["PAT-B"]
     assert found["00201209"]["Value"] == [1]
     assert list(found) == sorted(found)
     by_name = archive.searches.find(
-        Search(level=Level.SERIES, filters=((NAME, "wang*"),)), policy=ALL).items
+        Search(level=Level.SERIES, filters=((NAME, "wang*"),)), policy=ALL
+    ).items
     assert len(by_name) == 3
 
 
 def test_instances_of_a_series_a_study_and_of_all(archive):
     def find(**options):
         return [
-            json.loads(clean(item)) for item in
-            archive.searches.find(Search(level=Level.INSTANCE, **options), policy=ALL).items]
+            json.loads(clean(item))
+            for item in archive.searches.find(
+                Search(level=Level.INSTANCE, **options), policy=ALL
+            ).items
+        ]
 
     series = find(study_uid=stable("A"), series_uid=stable("A", "1"))
     assert [one["00200013"]["Value"] for one in series] == [[1], [2], [3]]
@@ -182,7 +257,8 @@ def test_instances_of_a_series_a_study_and_of_all(archive):
 def test_more_attributes_come_when_asked_for(archive):
     def find(level, **options):
         (item,) = archive.searches.find(
-            Search(level=level, filters=((STUDY, stable("B")),), **options), policy=ALL).items
+            Search(level=level, filters=((STUDY, stable("B")),), **options), policy=ALL
+        ).items
         return json.loads(clean(item))
 
     plain = find(Level.STUDY)
@@ -196,7 +272,6 @@ def test_more_attributes_come_when_asked_for(archive):
 
 
 def test_who_was_found_is_told_for_the_audit(archive):
-    found = archive.searches.find(
-        Search(level=Level.STUDY, filters=((PID, "PAT-A"),)), policy=ALL)
+    found = archive.searches.find(Search(level=Level.STUDY, filters=((PID, "PAT-A"),)), policy=ALL)
     assert found.study_uids == (stable("A"),)
     assert len(found.patient_keys) == 1

@@ -43,13 +43,15 @@ def test_the_list_is_narrowed_sorted_and_paged(archive):
     archive.store(
         instance(1, study="A", PatientName="Wang^Xiaoming=王^小明", StudyDate="20260301"),
         instance(1, study="B", PatientName="Zhao^Yi=赵^一", StudyDate="20260302", Modality="MR"),
-        instance(1, study="C", PatientName="An^Ning", StudyDate="20260303",
-                 StudyDescription="Knee left"),
+        instance(
+            1, study="C", PatientName="An^Ning", StudyDate="20260303", StudyDescription="Knee left"
+        ),
     )
 
     def found(sort="-study_date", offset=0, limit=50, **filters):
         total, rows = archive.index.search_studies(
-            StudyFilters(**filters), policy=ALL, sort=sort, offset=offset, limit=limit)
+            StudyFilters(**filters), policy=ALL, sort=sort, offset=offset, limit=limit
+        )
         return total, "".join(row.patient_id[-1] for row in rows)
 
     assert found() == (3, "CBA")
@@ -118,11 +120,16 @@ def test_a_study_waits_to_be_published_until_a_manifest_names_all_its_instances(
     assert [s.study_uid for s in archive.index.pending_publication(later())] == [uid]
     assert archive.index.pending_publication(datetime.now(UTC) - timedelta(minutes=5)) == []
     assert [i.sop_uid for i in archive.index.instances_for_manifest(uid)] == [
-        stable("A", "1", 1), stable("A", "1", 2)]
+        stable("A", "1", 1),
+        stable("A", "1", 2),
+    ]
     entry = uuid4()
-    record(archive, uid, StudyCompleted(study_uid=uid, instance_count=2),
-           ManifestPublished(study_uid=uid, entry_uuid=entry, unique_id="2.25.1",
-                             instance_count=2))
+    record(
+        archive,
+        uid,
+        StudyCompleted(study_uid=uid, instance_count=2),
+        ManifestPublished(study_uid=uid, entry_uuid=entry, unique_id="2.25.1", instance_count=2),
+    )
     study = archive.index.study(uid)
     assert archive.index.pending_publication(later()) == []
     assert (study.complete, study.published_count) == (True, 2)
@@ -135,8 +142,9 @@ def test_a_study_waits_to_be_published_until_a_manifest_names_all_its_instances(
 def test_a_shredded_patient_is_gone_from_every_table(archive):
     archive.store(instance(1, study="A"), instance(1, study="B"))
     key = archive.index.study(stable("A")).patient_key
-    archive.house.facts.append(Append((StreamAppend(
-        key, (PatientShredded(patient_key=key, reason="asked"),)),)))
+    archive.house.facts.append(
+        Append((StreamAppend(key, (PatientShredded(patient_key=key, reason="asked"),)),))
+    )
     assert archive.index.study(stable("A")) is None
     assert archive.index.series_of(stable("A")) == ()
     assert archive.index.metadata(stable("A")) == []
@@ -149,11 +157,26 @@ def test_a_shredded_patient_is_gone_from_every_table(archive):
 def test_hostile_values_are_indexed_as_far_as_they_go(archive):
     long, written = "x" * 9000, "王" * 900
     archive.store(
-        instance(1, study="A", PatientName=f"{long}={written}", PatientID="P" + written[:100],
-                 StudyDate="2026\x0001", StudyDescription="a\x00b" + long, AccessionNumber=written,
-                 Modality="M" * 500, IssuerOfPatientID="i\x00" + long, StudyTime=long),
-        instance(1, study="B", PatientName="\\", StudyDate="\\\\", InstanceNumber="9" * 12,
-                 SeriesNumber=-(2**31)),
+        instance(
+            1,
+            study="A",
+            PatientName=f"{long}={written}",
+            PatientID="P" + written[:100],
+            StudyDate="2026\x0001",
+            StudyDescription="a\x00b" + long,
+            AccessionNumber=written,
+            Modality="M" * 500,
+            IssuerOfPatientID="i\x00" + long,
+            StudyTime=long,
+        ),
+        instance(
+            1,
+            study="B",
+            PatientName="\\",
+            StudyDate="\\\\",
+            InstanceNumber="9" * 12,
+            SeriesNumber=-(2**31),
+        ),
     )
     study = archive.index.study(stable("A"))
     assert (len(study.name), study.study_date) == (256, "202601")

@@ -58,9 +58,7 @@ def test_what_depends_on_the_replaced_is_deprecated_too(kind: AssociationType) -
     old, addition, transform = entry(), entry(), entry()
     past = Registry().holds(submission(old))
     past.holds(
-        submission(
-            addition, association(AssociationType.APND, addition.entry_uuid, old.entry_uuid)
-        )
+        submission(addition, association(AssociationType.APND, addition.entry_uuid, old.entry_uuid))
     )
     past.holds(
         submission(
@@ -146,9 +144,7 @@ def test_two_documents_may_not_replace_the_same_one() -> None:
 def test_an_association_to_nothing_is_refused() -> None:
     new = entry()
     with pytest.raises(ReferenceUnresolved):
-        Registry().when(
-            submission(new, association(AssociationType.APND, new.entry_uuid, uuid4()))
-        )
+        Registry().when(submission(new, association(AssociationType.APND, new.entry_uuid, uuid4())))
 
 
 def test_a_replacement_joins_the_folders_of_what_it_replaces() -> None:
@@ -159,7 +155,9 @@ def test_a_replacement_joins_the_folders_of_what_it_replaces() -> None:
         submission(new, association(AssociationType.RPLC, new.entry_uuid, old.entry_uuid))
     )
 
-    edges = {(f.association.source, f.association.target) for f in facts(batch, AssociationAsserted)}
+    edges = {
+        (f.association.source, f.association.target) for f in facts(batch, AssociationAsserted)
+    }
     assert (case.entry_uuid, new.entry_uuid) in edges
     (updated,) = facts(batch, FolderUpdated)
     assert (updated.entry_uuid, updated.last_update_time) == (case.entry_uuid, "20260503101200")
@@ -169,7 +167,9 @@ def test_a_replacement_joins_the_folders_of_what_it_replaces() -> None:
     again = past.when(
         submission(newest, association(AssociationType.RPLC, newest.entry_uuid, new.entry_uuid))
     )
-    edges = {(f.association.source, f.association.target) for f in facts(again, AssociationAsserted)}
+    edges = {
+        (f.association.source, f.association.target) for f in facts(again, AssociationAsserted)
+    }
     assert (case.entry_uuid, newest.entry_uuid) in edges
 
 
@@ -247,9 +247,7 @@ def test_documentation_belongs_on_relationships() -> None:
         member(whole.entry_uuid, document.entry_uuid, "Original"), documentation=Code("a", "1.2.3")
     )
     with pytest.raises(MetadataInvalid, match="Documentation"):
-        Registry().when(
-            Submission(submission_set=whole, entries=(document,), associations=(edge,))
-        )
+        Registry().when(Submission(submission_set=whole, entries=(document,), associations=(edge,)))
 
 
 def test_only_a_signature_document_signs() -> None:

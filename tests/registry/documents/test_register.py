@@ -8,11 +8,7 @@ from __future__ import annotations
 import pytest
 
 from registry.documents.commands import Rules
-from registry.documents.events import (
-    AssociationAsserted,
-    DocumentRegistered,
-    SubmissionAccepted,
-)
+from registry.documents.events import AssociationAsserted, DocumentRegistered, SubmissionAccepted
 from registry.documents.refusals import (
     DocumentHashDiffers,
     DocumentSizeDiffers,
@@ -44,7 +40,9 @@ def test_a_document_becomes_one_append_of_all_its_facts() -> None:
     (asserted,) = facts(batch, AssociationAsserted)
     assert accepted.patient_key == registered.patient_key == KEYS[PATIENT]
     assert registered.unique_id == document.unique_id
-    assert registered.entry.availability_status is Status.APPROVED, "what was sent counts for nothing"
+    assert registered.entry.availability_status is Status.APPROVED, (
+        "what was sent counts for nothing"
+    )
     assert registered.entry.home_community_id == ""
     assert (registered.logical_id, registered.version) == (document.entry_uuid, 1)
     assert asserted.association.target == document.entry_uuid

@@ -13,11 +13,7 @@ from kernel.events import Fact, Recorded
 from kernel.identifiers import PatientId
 from registry.patients import commands
 from registry.patients.commands import NOT_KNOWN, PatientState, apply_patient
-from registry.patients.events import (
-    PatientDemographicsChanged,
-    PatientIdentified,
-    PatientShredded,
-)
+from registry.patients.events import PatientDemographicsChanged, PatientIdentified, PatientShredded
 from registry.patients.refusals import BadDemographics, PatientErased
 from registry.patients.values import Demographics, Told
 

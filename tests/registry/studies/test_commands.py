@@ -23,7 +23,9 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 
 
 def instance(number, series="1.2.3.1", sop_class=CT):
-    return Instance(f"1.2.3.4.{number}", series, sop_class, EXPLICIT, 100 + number, f"{number:064x}")
+    return Instance(
+        f"1.2.3.4.{number}", series, sop_class, EXPLICIT, 100 + number, f"{number:064x}"
+    )
 
 
 def batch(*instances):
@@ -35,8 +37,15 @@ def given(*facts):
     for version, fact in enumerate(facts, 1):
         study = commands.fold(
             study,
-            Recorded(stream=commands.study_stream(STUDY), version=version, position=version,
-                     at=datetime.now(UTC), topic=fact.TOPIC, fact=fact, envelope=WHO),
+            Recorded(
+                stream=commands.study_stream(STUDY),
+                version=version,
+                position=version,
+                at=datetime.now(UTC),
+                topic=fact.TOPIC,
+                fact=fact,
+                envelope=WHO,
+            ),
         )
     return study, len(facts)
 
@@ -52,10 +61,16 @@ def test_instances_are_recorded_in_columns():
     assert stream.expected_version is None
     assert stream.facts == (
         InstancesStored(
-            study_uid=STUDY, patient_key=PATIENT, series_uids=("1.2.3.1", "1.2.3.2"),
-            sop_classes=(CT,), transfer_syntaxes=(EXPLICIT,),
-            sop_uids=("1.2.3.4.1", "1.2.3.4.2", "1.2.3.4.3"), series=(0, 1, 0), sop_class=(0, 0, 0),
-            transfer_syntax=(0, 0, 0), sizes=(101, 102, 103),
+            study_uid=STUDY,
+            patient_key=PATIENT,
+            series_uids=("1.2.3.1", "1.2.3.2"),
+            sop_classes=(CT,),
+            transfer_syntaxes=(EXPLICIT,),
+            sop_uids=("1.2.3.4.1", "1.2.3.4.2", "1.2.3.4.3"),
+            series=(0, 1, 0),
+            sop_class=(0, 0, 0),
+            transfer_syntax=(0, 0, 0),
+            sizes=(101, 102, 103),
             sha256=(f"{1:064x}", f"{2:064x}", f"{3:064x}"),
         ),
     )
@@ -69,14 +84,18 @@ def test_an_event_holds_at_most_64_instances():
 
 
 def test_what_becomes_known_of_a_patient_comes_in_the_same_append():
-    known = StreamAppend(PATIENT, (PatientIdentified(patient_key=PATIENT, origin="dicom"),), 0, PATIENT)
+    known = StreamAppend(
+        PATIENT, (PatientIdentified(patient_key=PATIENT, origin="dicom"),), 0, PATIENT
+    )
     made = commands.store([batch(instance(1))], [known], WHO)
     assert made.streams[0] is known
     assert made.streams[1].stream == commands.study_stream(STUDY)
 
 
 def test_a_refusal_is_claimed_so_that_it_is_recorded_once():
-    made = commands.refuse(STUDY, "1.2.3.4.1", held_sha256="a" * 64, offered_sha256="b" * 64, envelope=WHO)
+    made = commands.refuse(
+        STUDY, "1.2.3.4.1", held_sha256="a" * 64, offered_sha256="b" * 64, envelope=WHO
+    )
     assert [c.key for c in made.claims] == ["1.2.3.4.1/" + "b" * 64]
     assert made.streams[0].facts[0].offered_sha256 == "b" * 64
 
@@ -94,7 +113,9 @@ def test_a_complete_study_is_not_completed_again():
 
 
 def test_a_study_that_grew_is_completed_again():
-    study, version = given(*stored(3), StudyCompleted(study_uid=STUDY, instance_count=3), *stored(2))
+    study, version = given(
+        *stored(3), StudyCompleted(study_uid=STUDY, instance_count=3), *stored(2)
+    )
     assert commands.complete(study, version, WHO).streams[0].facts[0].instance_count == 5
 
 
@@ -113,6 +134,9 @@ def test_publication_expects_the_version_the_manifest_was_built_on():
 
 
 def test_a_study_that_grew_counts_as_not_published():
-    facts = [*stored(3), ManifestPublished(study_uid=STUDY, entry_uuid=ENTRY, unique_id="2.25.5", instance_count=3)]
+    facts = [
+        *stored(3),
+        ManifestPublished(study_uid=STUDY, entry_uuid=ENTRY, unique_id="2.25.5", instance_count=3),
+    ]
     assert given(*facts)[0].is_published
     assert not given(*facts, *stored(1))[0].is_published

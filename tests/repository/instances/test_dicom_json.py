@@ -16,8 +16,11 @@ from repository.instances.dicom_json import member, members_of, swapped, to_json
 from repository.instances.header import read_header
 
 # badVR.dcm holds an IS of "1A": pydicom gives no JSON at all for it, we send it as a string.
-PATHS = [p for p in (*get_testdata_files(), *get_charset_files())
-         if p.endswith(".dcm") and not p.endswith("badVR.dcm")]
+PATHS = [
+    p
+    for p in (*get_testdata_files(), *get_charset_files())
+    if p.endswith(".dcm") and not p.endswith("badVR.dcm")
+]
 
 
 def plain(value):
@@ -52,7 +55,8 @@ def test_every_value_is_the_one_pydicom_reads(path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = pydicom.dcmread(path).to_json_dict(
-            bulk_data_element_handler=lambda _e: "x", bulk_data_threshold=1024)
+            bulk_data_element_handler=lambda _e: "x", bulk_data_threshold=1024
+        )
     assert list(mine) == sorted(mine)
     for tag, value in theirs.items():
         if not tag.endswith("0000") and tag != "FFFCFFFC":
@@ -74,17 +78,20 @@ def made(**attributes):
 
 
 def test_names_carry_all_component_groups_and_missing_ones_are_left_out():
-    header = made(SpecificCharacterSet="ISO_IR 192", PatientName="Wang^XiaoDong=王^小东",
-                  ReferringPhysicianName="=李^四")
+    header = made(
+        SpecificCharacterSet="ISO_IR 192",
+        PatientName="Wang^XiaoDong=王^小东",
+        ReferringPhysicianName="=李^四",
+    )
     found = json.loads(to_json(header, b""))
-    assert found["00100010"]["Value"] == [
-        {"Alphabetic": "Wang^XiaoDong", "Ideographic": "王^小东"}]
+    assert found["00100010"]["Value"] == [{"Alphabetic": "Wang^XiaoDong", "Ideographic": "王^小东"}]
     assert found["00080090"]["Value"] == [{"Ideographic": "李^四"}]
 
 
 def test_numbers_keep_their_digits_and_bad_ones_become_strings():
-    octets = to_json(made(PixelSpacing=["0.10", "1e-3"], ImagePositionPatient=[1, -2, "+3.50"]),
-                     b"")
+    octets = to_json(
+        made(PixelSpacing=["0.10", "1e-3"], ImagePositionPatient=[1, -2, "+3.50"]), b""
+    )
     assert b'"Value":[0.10,1e-3]' in octets
     assert json.loads(octets)["00200032"]["Value"] == [1, -2, 3.5]
 

@@ -34,7 +34,7 @@ from repository.instances.rendering import PNG, Rendering, Window, document, gre
 
 def opened(octets):
     def read(offset, length):
-        return octets[offset:offset + length]
+        return octets[offset : offset + length]
 
     header = read_header(octets)
     return header, frame_table(header, read, len(octets)), read
@@ -63,10 +63,13 @@ def test_every_bundled_frame_is_where_the_table_says():
             assert [table.read(n + 1, read) for n in range(table.count)] == frames, path
         elif table.frame_bits % 8 == 0:
             size = table.frame_bits // 8
-            value = theirs.get("PixelData") or theirs.get("FloatPixelData") or theirs.get(
-                "DoubleFloatPixelData")
+            value = (
+                theirs.get("PixelData")
+                or theirs.get("FloatPixelData")
+                or theirs.get("DoubleFloatPixelData")
+            )
             for n in range(table.count):
-                assert table.read(n + 1, read) == value[n * size:(n + 1) * size], path
+                assert table.read(n + 1, read) == value[n * size : (n + 1) * size], path
         seen += 1
     assert seen > 50
 
@@ -120,7 +123,8 @@ def test_fragments_are_assigned_by_basic_and_extended_offset_tables_and_by_marke
 
 def test_a_single_frame_in_many_fragments_is_put_together():
     _header, table, read = opened(
-        encapsulated(encapsulate([STREAM], fragments_per_frame=5, has_bot=False), 1))
+        encapsulated(encapsulate([STREAM], fragments_per_frame=5, has_bot=False), 1)
+    )
     assert len(table.ranges(1)) > 1
     assert table.read(1, read) == STREAM
 
@@ -132,7 +136,7 @@ def test_frames_out_of_range_and_broken_fragments_are_refused():
         with pytest.raises(NoSuchFrame):
             table.ranges(number)
     with pytest.raises(TruncatedInstance):
-        opened(octets[:octets.index(STREAM) + 100])
+        opened(octets[: octets.index(STREAM) + 100])
     with pytest.raises((MalformedInstance, TruncatedInstance)):
         opened(octets.replace(b"\xfe\xff\x00\xe0" + b"\xce\0\0\0", b"\xfe\xff\x01\xe0\xce\0\0\0"))
     with pytest.raises(MalformedInstance):
@@ -197,8 +201,9 @@ def test_the_window_of_the_header_is_used_and_that_of_the_request_goes_before_it
 
 
 def test_rescale_is_applied_before_the_window():
-    made = synthetic(RAMP, WindowCenter=-1024, WindowWidth=10, RescaleSlope=2,
-                     RescaleIntercept=-1024)
+    made = synthetic(
+        RAMP, WindowCenter=-1024, WindowWidth=10, RescaleSlope=2, RescaleIntercept=-1024
+    )
     picture = shown(made)
     assert picture[RAMP == -10][0] == 0
     assert picture[RAMP == 10][0] == 255
@@ -220,9 +225,13 @@ def test_every_voi_function_rises(function):
 
 
 def test_palettes_voi_luts_and_colour_are_shown():
-    for name in ("examples_palette.dcm", "examples_ybr_color.dcm",
-                 "examples_rgb_color.dcm", "rtdose.dcm",
-                 "MR_small_bigendian.dcm"):
+    for name in (
+        "examples_palette.dcm",
+        "examples_ybr_color.dcm",
+        "examples_rgb_color.dcm",
+        "rtdose.dcm",
+        "MR_small_bigendian.dcm",
+    ):
         header, table, read = opened(Path(get_testdata_file(name)).read_bytes())
         picture = grey_or_rgb(header, table.read(table.count, read), table.count)
         assert picture.dtype == np.uint8
@@ -230,7 +239,8 @@ def test_palettes_voi_luts_and_colour_are_shown():
     header, table, read = opened(Path(get_testdata_file("examples_palette.dcm")).read_bytes())
     theirs = pydicom.pixels.apply_color_lut(
         pydicom.dcmread(get_testdata_file("examples_palette.dcm")).pixel_array,
-        pydicom.dcmread(get_testdata_file("examples_palette.dcm")))
+        pydicom.dcmread(get_testdata_file("examples_palette.dcm")),
+    )
     mine = grey_or_rgb(header, table.read(1, read), 1)
     assert np.array_equal(mine, (theirs >> 8 if theirs.dtype == np.uint16 else theirs))
 
@@ -240,8 +250,9 @@ def test_pictures_have_the_size_and_type_asked_for():
     octets = table.read(1, read)
     small = Image.open(BytesIO(render(header, octets, 1, Rendering(viewport=(64, 32)))))
     assert (small.format, small.size) == ("JPEG", (32, 32))
-    cut = Image.open(BytesIO(
-        render(header, octets, 1, Rendering(media_type=PNG, region=(0, 0, 60, 20)))))
+    cut = Image.open(
+        BytesIO(render(header, octets, 1, Rendering(media_type=PNG, region=(0, 0, 60, 20))))
+    )
     assert (cut.format, cut.size) == ("PNG", (60, 20))
 
 
@@ -249,7 +260,8 @@ def test_compressed_frames_become_plain_ones():
     lossless = opened(Path(get_testdata_file("MR_small_jp2klossless.dcm")).read_bytes())
     plain = opened(Path(get_testdata_file("MR_small.dcm")).read_bytes())
     assert as_explicit_little(lossless[0], lossless[1].read(1, lossless[2])) == plain[1].read(
-        1, plain[2])
+        1, plain[2]
+    )
 
 
 def test_instances_without_pixels_are_told_apart():
@@ -262,7 +274,9 @@ def test_instances_without_pixels_are_told_apart():
 
 
 def test_garbage_in_a_compressed_frame_is_refused():
-    header, _table, _read = opened(Path(get_testdata_file("MR_small_jp2klossless.dcm")).read_bytes())
+    header, _table, _read = opened(
+        Path(get_testdata_file("MR_small_jp2klossless.dcm")).read_bytes()
+    )
     with pytest.raises(NotRenderable):
         decode(header, b"\xff\x4f garbage")
 
@@ -296,8 +310,9 @@ def test_a_segmented_palette_is_expanded():
 @pytest.mark.parametrize("seed", [2, 19, 301])
 def test_mutated_files_end_in_a_picture_or_a_refusal(seed):
     chance = random.Random(seed)
-    paths = [p for p in get_testdata_files()
-             if p.endswith(".dcm") and Path(p).stat().st_size < 60_000]
+    paths = [
+        p for p in get_testdata_files() if p.endswith(".dcm") and Path(p).stat().st_size < 60_000
+    ]
     for path in chance.sample(paths, 20):
         octets = bytearray(Path(path).read_bytes())
         for _ in range(chance.randint(1, 8)):
@@ -305,7 +320,7 @@ def test_mutated_files_end_in_a_picture_or_a_refusal(seed):
             if chance.random() < 0.7:
                 octets[at] = chance.randrange(256)
             else:
-                del octets[at:at + chance.randint(1, 20)]
+                del octets[at : at + chance.randint(1, 20)]
         with contextlib.suppress(Refusal):
             header, table, read = opened(bytes(octets))
             json.loads(to_json(header, b"x"))

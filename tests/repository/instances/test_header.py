@@ -96,13 +96,18 @@ def test_bundled_files_have_the_elements_pydicom_sees():
         tags = {int(tag) for tag in theirs.keys()}  # noqa: SIM118 - iterating decodes values
         assert set(header.dataset.elements) == tags, path
         assert (header.study_uid, header.series_uid) == (
-            theirs.StudyInstanceUID, theirs.SeriesInstanceUID)
+            theirs.StudyInstanceUID,
+            theirs.SeriesInstanceUID,
+        )
         assert header.transfer_syntax == theirs.file_meta.TransferSyntaxUID
         if "ISO" not in header.specific_character_set:
             assert header.patient_id == str(theirs.get("PatientID") or "")
         quick = identify(octets)
         assert (quick.sop_uid, quick.sop_class_uid, quick.patient_id) == (
-            header.sop_uid, header.sop_class_uid, header.patient_id)
+            header.sop_uid,
+            header.sop_class_uid,
+            header.patient_id,
+        )
         seen += 1
     assert seen > 55
 
@@ -110,15 +115,21 @@ def test_bundled_files_have_the_elements_pydicom_sees():
 @pytest.mark.parametrize(("name", "refusal"), REFUSED.items())
 def test_unusable_files_are_refused(name, refusal):
     path = get_testdata_file(name) or next(
-        p for p in get_testdata_files() if p.endswith("/" + name))
+        p for p in get_testdata_files() if p.endswith("/" + name)
+    )
     with pytest.raises(refusal):
         read_header(Path(path).read_bytes())
 
 
-@pytest.mark.parametrize("transfer_syntax", [
-    ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian,
-    DeflatedExplicitVRLittleEndian,
-])
+@pytest.mark.parametrize(
+    "transfer_syntax",
+    [
+        ImplicitVRLittleEndian,
+        ExplicitVRLittleEndian,
+        ExplicitVRBigEndian,
+        DeflatedExplicitVRLittleEndian,
+    ],
+)
 def test_every_uncompressed_encoding_is_read(transfer_syntax):
     item = Dataset()
     item.CodeValue = "T1"
@@ -136,7 +147,7 @@ def test_every_uncompressed_encoding_is_read(transfer_syntax):
 
 
 def test_a_written_file_meta_is_read_back_by_both_readers():
-    bare = made()[read_meta(made()).dataset_offset:]
+    bare = made()[read_meta(made()).dataset_offset :]
     octets = file_meta(CTImageStorage, "1.2.3.4", ExplicitVRLittleEndian, source_ae="CT1") + bare
     theirs = pydicom.dcmread(BytesIO(octets))
     assert theirs.file_meta.SourceApplicationEntityTitle == "CT1"
@@ -157,11 +168,11 @@ def test_an_absent_study_uid_is_refused():
 
 def test_a_declared_syntax_that_is_not_the_real_one_is_refused():
     octets = made(ImplicitVRLittleEndian)
-    bare = octets[read_meta(octets).dataset_offset:]
+    bare = octets[read_meta(octets).dataset_offset :]
     with pytest.raises(WrongTransferSyntax):
         read_header(bare, str(ExplicitVRLittleEndian))
     with pytest.raises(WrongTransferSyntax):
-        read_header(made()[read_meta(made()).dataset_offset:], str(ExplicitVRBigEndian))
+        read_header(made()[read_meta(made()).dataset_offset :], str(ExplicitVRBigEndian))
 
 
 def test_sequences_nested_without_end_are_refused():
@@ -176,16 +187,16 @@ def test_a_header_longer_than_the_first_read_is_fetched_in_steps():
 
     def read(offset, length):
         reads.append(length)
-        return octets[offset:offset + length]
+        return octets[offset : offset + length]
 
     header = read_header_of(read, len(octets))
     assert len(header.text(0x0040A160)) == 900_000
     assert 2 <= len(reads) <= 4
 
 
-@pytest.mark.parametrize("path", [
-    p for p in get_charset_files() if p.endswith(".dcm") and "chrSQ" not in p
-])
+@pytest.mark.parametrize(
+    "path", [p for p in get_charset_files() if p.endswith(".dcm") and "chrSQ" not in p]
+)
 def test_names_follow_the_character_set(path):
     theirs = pydicom.dcmread(path, force=True)
     octets = Path(path).read_bytes()
@@ -217,13 +228,13 @@ def test_mutated_files_end_in_a_header_or_a_refusal(seed):
                 if kind < 0.5:
                     octets[at] = chance.randrange(256)
                 elif kind < 0.7:
-                    octets[at:at + 4] = b"\xff\xff\xff\xff"
+                    octets[at : at + 4] = b"\xff\xff\xff\xff"
                 elif kind < 0.85:
-                    del octets[at:at + chance.randint(1, 40)]
+                    del octets[at : at + chance.randint(1, 40)]
                 else:
                     octets[at:at] = bytes(chance.randrange(256) for _ in range(8))
             if chance.random() < 0.3:
-                del octets[chance.randrange(len(octets)):]
+                del octets[chance.randrange(len(octets)) :]
             with contextlib.suppress(Refusal):
                 read_header(bytes(octets))
             with contextlib.suppress(Refusal):
@@ -231,9 +242,17 @@ def test_mutated_files_end_in_a_header_or_a_refusal(seed):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.binary(max_size=300), st.sampled_from([
-    str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian), str(ExplicitVRBigEndian),
-    str(DeflatedExplicitVRLittleEndian)]))
+@given(
+    st.binary(max_size=300),
+    st.sampled_from(
+        [
+            str(ExplicitVRLittleEndian),
+            str(ImplicitVRLittleEndian),
+            str(ExplicitVRBigEndian),
+            str(DeflatedExplicitVRLittleEndian),
+        ]
+    ),
+)
 def test_random_octets_end_in_a_refusal(octets, transfer_syntax):
     with pytest.raises(Refusal):
         read_header(octets, transfer_syntax)

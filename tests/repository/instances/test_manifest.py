@@ -20,7 +20,8 @@ ECG = "1.2.840.10008.5.1.4.1.1.9.1.1"
 
 def a_manifest() -> Manifest:
     return Manifest(
-        sop_uid="2.25.77", study_uid="1.2.3",
+        sop_uid="2.25.77",
+        study_uid="1.2.3",
         instances=(
             ManifestInstance("1.2.3.1", CT, "1.2.3.1.1"),
             ManifestInstance("1.2.3.1", CT, "1.2.3.1.2"),
@@ -28,9 +29,16 @@ def a_manifest() -> Manifest:
             ManifestInstance("1.2.3.3", ECG, "1.2.3.3.1"),
         ),
         created=datetime(2026, 5, 3, 10, 12, tzinfo=UTC),
-        patient_id="P-1", patient_name="Wang^Xiaoming=王^小明", patient_birth_date="19700101",
-        patient_sex="M", accession_number="A1", study_id="S1", study_date="20260503",
-        study_time="101100", study_description="胸部CT", retrieve_ae_title="PIANKU",
+        patient_id="P-1",
+        patient_name="Wang^Xiaoming=王^小明",
+        patient_birth_date="19700101",
+        patient_sex="M",
+        accession_number="A1",
+        study_id="S1",
+        study_date="20260503",
+        study_time="101100",
+        study_description="胸部CT",
+        retrieve_ae_title="PIANKU",
         retrieve_location_uid="1.2.250.1",
     )
 
@@ -48,7 +56,11 @@ def test_pydicom_sees_the_references_and_where_to_retrieve_them():
     assert [len(s.ReferencedSOPSequence) for s in series] == [2, 1, 1]
     assert {s.RetrieveLocationUID for s in series} == {"1.2.250.1"}
     assert [item.ValueType for item in theirs.ContentSequence] == [
-        "IMAGE", "IMAGE", "COMPOSITE", "WAVEFORM"]
+        "IMAGE",
+        "IMAGE",
+        "COMPOSITE",
+        "WAVEFORM",
+    ]
     assert theirs.PatientName.ideographic == "王^小明"
 
 

@@ -43,7 +43,9 @@ def keep(blobs, octets):
     return incoming.keep()
 
 
-@pytest.mark.parametrize("name", ["CT_small.dcm", "SC_rgb_rle_2frame.dcm", "rtplan.dcm", "image_dfl.dcm"])
+@pytest.mark.parametrize(
+    "name", ["CT_small.dcm", "SC_rgb_rle_2frame.dcm", "rtplan.dcm", "image_dfl.dcm"]
+)
 def test_both_tiers_tell_the_same(blobs, name):
     octets = Path(get_testdata_file(name)).read_bytes()
     key = keep(blobs, octets)

@@ -11,12 +11,7 @@ from server.demo.feed import acknowledgement, feed
 from server.demo.identities import adt, escape, messages
 from server.demo.people import GUI_BIN, PATIENTS, ZHANG_SAN
 from server.demo.refusals import DoorRefused
-from tests.support.front_doors import (
-    AUTHORITY,
-    WHEN,
-    mllp_server,
-    target,
-)
+from tests.support.front_doors import AUTHORITY, WHEN, mllp_server, target
 
 
 def test_the_feed_tells_every_patient_once_and_one_update():

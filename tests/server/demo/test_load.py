@@ -9,14 +9,7 @@ from server.demo.catalogue import catalogue
 from server.demo.documents import submissions
 from server.demo.people import PATIENTS
 from server.demo.refusals import DoorRefused
-from tests.support.front_doors import (
-    TODAY,
-    happy,
-    http_server,
-    mllp_server,
-    storage_scp,
-    target,
-)
+from tests.support.front_doors import TODAY, happy, http_server, mllp_server, storage_scp, target
 
 
 @pytest.fixture
@@ -56,10 +49,7 @@ def test_load_stops_at_the_first_refusal(few):
     with (
         mllp_server() as (mllp, _),
         storage_scp() as (dimse, _),
-        http_server(closed) as (
-            web,
-            _,
-        ),
+        http_server(closed) as (web, _),
         pytest.raises(DoorRefused, match=r"STOW-RS at 127\.0\.0\.1:\d+ answered HTTP 403"),
     ):
         loading.load(target(http=web, dimse=dimse, mllp=mllp), today=TODAY)

@@ -11,13 +11,7 @@ from pydicom import dcmread
 from server.demo.refusals import DoorRefused
 from server.demo.store import c_store, stow
 from server.demo.studies import generate
-from tests.support.front_doors import (
-    happy,
-    http_server,
-    parts,
-    storage_scp,
-    target,
-)
+from tests.support.front_doors import happy, http_server, parts, storage_scp, target
 
 
 def test_c_store_sends_every_instance_in_its_own_syntax():
