@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import documents, query, retrieve, store
+from benchmarks import ledger as events
 from benchmarks.images import Press
-from benchmarks.measuring import Report, Target
+from benchmarks.measuring import Report, Target, as_json
 from benchmarks.servers import Pianku, our_server, peer_server
+from kernel.ledger.ledger import open_postgres, open_sqlite
+from kernel.ledger.sealing import MemoryRing
 from tests.support.modality import store as c_store_files
 from tests.support.postgres import cluster
 
@@ -62,11 +65,26 @@ class Bench:
         documents.measure(self.report, ours)
 
 
-def ledger(report: Report) -> None:
-    """Append and follow, both engines (no server)."""
-    from benchmarks import ledger as events  # noqa: PLC0415 - it starts a PostgreSQL
-
-    events.measure(report)
+def ledger(report: Report, folder: Path) -> None:
+    """Append, read and follow on both engines, without a server round them."""
+    with cluster() as postgres:
+        for number in range(report.rounds):
+            openers = {
+                "pianku, SQLite": lambda n=number: open_sqlite(
+                    folder / f"facts{n}.sqlite", "facts", topics=events.TABLE, ring=MemoryRing()
+                ),
+                "pianku, PostgreSQL": lambda n=number: open_postgres(
+                    postgres.dsn, "facts", topics=events.TABLE, ring=MemoryRing(),
+                    schema=f"bench{n}",
+                ),
+            }  # fmt: skip
+            for name, opener in openers.items():
+                for row, value in events.measure(opener, 2.0).items():
+                    is_latency = row.endswith(" ms")
+                    report.row(
+                        f"ledger: {row}", "ms" if is_latency else "events/s",
+                        better="lower" if is_latency else "higher",
+                    ).add(name, value, None)  # fmt: skip
 
 
 SERVED: Final[dict[str, Callable[[Bench], None]]] = {
@@ -91,20 +109,23 @@ def main() -> None:
     if unknown := set(chosen.names) - set(names):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     wanted = chosen.names or names
-    report = Report(chosen.rounds)
+    report, without_server = Report(chosen.rounds), Report(chosen.rounds)
     with tempfile.TemporaryDirectory(prefix="pianku-bench-", dir=chosen.folder) as folder:
         try:
             served = [name for name in wanted if name in SERVED]
             if served:
                 measure_served(report, served, chosen, Path(folder))
             if "ledger" in wanted:
-                ledger(report)
+                ledger(without_server, Path(folder))
         finally:
             if chosen.json:
-                chosen.json.write_text(report.as_json() + "\n", encoding="utf-8")
+                text = as_json(report, without_server)
+                chosen.json.write_text(text + "\n", encoding="utf-8")
             print("\n".join(f"{name}: {value}" for name, value in report.machine.items()))
             print(f"load after: {os.getloadavg()[0]:.1f}\nrounds: {report.rounds}\n")
-            print(report.as_table())
+            for each in (report, without_server):
+                if each.rows:
+                    print(each.as_table() + "\n")
 
 
 def measure_served(

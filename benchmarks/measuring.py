@@ -72,7 +72,7 @@ class Sample:
     """One timed run."""
 
     value: float
-    cpu: float
+    cpu: float | None
     """Server CPU seconds: of the whole run, or per 1,000 requests where `value` is a rate."""
 
 
@@ -87,7 +87,7 @@ class Row:
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     note: str = ""
 
-    def add(self, target: str, value: float, cpu: float) -> None:
+    def add(self, target: str, value: float, cpu: float | None) -> None:
         """Add one round's result."""
         self.samples.setdefault(target, []).append(Sample(value, cpu))
 
@@ -98,8 +98,8 @@ class Row:
 
     def cpu(self, target: str) -> float | None:
         """The median CPU of a target's rounds."""
-        rounds = self.samples.get(target)
-        return statistics.median(s.cpu for s in rounds) if rounds else None
+        known = [s.cpu for s in self.samples.get(target, ()) if s.cpu is not None]
+        return statistics.median(known) if known else None
 
     def ratio(self, ours: str, theirs: str) -> float | None:
         """How many times better `ours` is."""
@@ -130,10 +130,6 @@ class Report:
         names = {name for row in self.rows for name in row.samples}
         return sorted(names, key=lambda name: (not name.startswith("pianku"), name))
 
-    def as_json(self) -> str:
-        """Return everything, every sample, as JSON."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
-
     def as_table(self) -> str:
         """Return the medians as a Markdown table."""
         targets = self.targets()
@@ -154,6 +150,13 @@ class Report:
             ratio = row.ratio(ours, peer) if ours and peer else None
             lines.append("| " + " | ".join([*cells, f"{ratio:.2f}x" if ratio else "-"]) + " |")
         return "\n".join(lines)
+
+
+def as_json(*reports: Report) -> str:
+    """Return everything, every sample, as JSON."""
+    rows = [asdict(row) for report in reports for row in report.rows]
+    told = {"machine": reports[0].machine, "rounds": reports[0].rounds, "rows": rows}
+    return json.dumps(told, indent=1, ensure_ascii=False)
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
-from kernel.context import current
 from adapters.http.refusals import BodyTooLarge
+from kernel.context import current
 from kernel.refusals import (
     Conflict,
     Forbidden,
