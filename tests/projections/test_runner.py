@@ -167,6 +167,7 @@ def test_a_poison_event_stops_only_its_view_and_is_told(
     assert rows(views, "sick") == [1, 2, 3]
 
 
+@pytest.mark.tender("R-4.3c")
 def test_a_rebuild_runs_beside_the_live_view_and_is_switched(
     tmp_path: Path, ledger: EventLedger
 ) -> None:

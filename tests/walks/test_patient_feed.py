@@ -14,7 +14,7 @@ from tests.support import mllp, xds
 from tests.support.running import RunningPianku
 from tests.support.soap import SoapClient
 
-pytestmark = pytest.mark.tender("R-6.2.2.1b")
+pytestmark = pytest.mark.tender("R-6.2.5")
 
 
 @pytest.mark.parametrize("event", ["A01", "A04"])

@@ -152,6 +152,7 @@ def test_known_and_unknown_users_cost_the_same_work(
     assert known.split("$")[1:4] == unknown.split("$")[1:4]
 
 
+@pytest.mark.tender("P-2")
 def test_idle_and_absolute_limits(place: Installation) -> None:
     place.account("lin", "clinician")
     idle = place.sign_in.sign_in("lin", PASSWORD, "a").session

@@ -23,6 +23,7 @@ def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
+@pytest.mark.tender("R-6.2.12")
 def test_accounts(house: House) -> None:
     admin = house.browser("security_admin")
     answer = admin.post("/accounts", {**NEW, "must_change": False})
@@ -49,6 +50,7 @@ def test_accounts(house: House) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.tender("P-5")
 @pytest.mark.tender("R-4.4")
 @pytest.mark.parametrize(
     "roles",
@@ -132,6 +134,7 @@ def test_ae_titles_and_certificates(house: House) -> None:
     assert admin.get("/certificates").json() == []
 
 
+@pytest.mark.tender("R-4.1", "R-6.2.19.1")
 @pytest.mark.tender("R-4.1")
 def test_the_audit_tells_who_did_what_and_reading_it_is_told(house: House) -> None:
     house.store(study="A", PatientID="P1")
@@ -158,6 +161,7 @@ def test_the_audit_tells_who_did_what_and_reading_it_is_told(house: House) -> No
         assert code(auditor.get("/audit", params=wrong)) == (400, "invalid")
 
 
+@pytest.mark.tender("P-10")
 def test_no_record_no_answer(sqlite_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     sqlite_house.store(study="A", PatientID="P1")
     browser = sqlite_house.browser("clinician")

@@ -32,6 +32,7 @@ def test_the_cookie_is_secure_over_tls(sqlite_house: House) -> None:
     assert "Secure" in answer.headers["set-cookie"]
 
 
+@pytest.mark.tender("P-2")
 @pytest.mark.parametrize("user", ["lin", "nobody"])
 def test_wrong_words_then_locked(sqlite_house: House, user: str) -> None:
     sqlite_house.place.account("lin", "clinician")
@@ -54,6 +55,7 @@ def test_nobody_is_signed_in(sqlite_house: House) -> None:
     assert browser.send("DELETE", "/session").status_code == 204
 
 
+@pytest.mark.tender("R-6.1.1.5")
 def test_sign_out_ends_the_session_on_the_server(sqlite_house: House) -> None:
     browser = sqlite_house.browser("clinician")
     secret = browser.client.cookies["pianku_session"]

@@ -36,6 +36,7 @@ def stored(house: House) -> None:
                 PatientName="Zhang^San=张^三", AccessionNumber="")  # fmt: skip
 
 
+@pytest.mark.tender("R-6.1.1.2", "R-6.1.2.1a", "R-6.1.2.1b", "R-6.1.2.3")
 def test_search(house: House) -> None:
     stored(house)
     browser = house.browser("clinician")
@@ -133,6 +134,7 @@ def test_a_study_with_its_series(house: House) -> None:
     assert (row.transaction, row.protocol) == ("portal.study", "portal")
 
 
+@pytest.mark.tender("R-6.1.1.0", "R-6.1.3.1")
 def test_the_timeline_and_a_document(house: House) -> None:
     stored(house)
     pdf = b"%PDF-1.7 invented" * 9000
@@ -205,6 +207,7 @@ def test_octets_that_are_gone(sqlite_house: House) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "object_missing")
 
 
+@pytest.mark.tender("P-5")
 @pytest.mark.tender("R-6.2.14.1")
 @pytest.mark.parametrize("role", ["system_admin", "security_admin", "audit_admin"])
 def test_administrators_see_no_patients(sqlite_house: House, role: str) -> None:
