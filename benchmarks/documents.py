@@ -53,8 +53,7 @@ def _feed(target: Pianku) -> None:
 
 def _submit(target: Pianku, client: SoapClient, chance: random.Random) -> None:
     document = xds.Document(
-        b"%PDF-1.4\n" + chance.randbytes(100_000),
-        _patient(target, chance.randrange(_PATIENTS)),
+        b"%PDF-1.4\n" + chance.randbytes(100_000), _patient(target, chance.randrange(_PATIENTS))
     )
     answer = xds.provide_and_register(client, document)
     if xds.status(answer) != xds.SUCCESS:

@@ -18,7 +18,7 @@ from benchmarks.retrieve import JSON, ask
 from tests.support import modality
 
 STUDIES: Final = 1000
-_SECONDS: Final = 3
+_SECONDS: Final = 2
 QUESTIONS: Final = {
     "PatientID": [f"/studies?PatientID=Q{n:06d}" for n in range(0, STUDIES, 7)],
     "PatientName=Wang*, 50": ["/studies?PatientName=Wang*&limit=50"],

@@ -7,6 +7,7 @@ Called by `benchmarks.__main__`.
 from __future__ import annotations
 
 import http.client
+import os
 import shutil
 import subprocess
 import threading
@@ -47,6 +48,7 @@ def _send(target: Target, parts: Sequence[Path]) -> None:
             [program("storescu"), "-aet", f"BENCH{number}", "-aec", node.ae_title, "+sd",
              node.host, str(node.port), str(part)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env={**os.environ, "TCP_NODELAY": "1"},
         )
         for number, part in enumerate(parts)
     ]  # fmt: skip
