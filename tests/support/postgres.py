@@ -22,6 +22,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests.support.peers import missing
+
 DSN_VARIABLE: Final = "PIANKU_TEST_POSTGRES_DSN"
 _PROGRAM_FOLDERS: Final = "/usr/lib/postgresql/{major}/bin"
 _MAJORS: Final = range(18, 13, -1)
@@ -97,7 +99,7 @@ def cluster() -> Generator[Cluster]:
     """Give a server of one's own (for tests that stop it); skips where none is installed."""
     programs = _programs()
     if programs is None:
-        pytest.skip("no PostgreSQL server is installed")
+        missing("postgresql")
     # A short path: the name of a Unix socket may have 107 bytes only.
     folder = Path(tempfile.mkdtemp(prefix="pianku-pg-"))
     try:
@@ -159,7 +161,7 @@ def _unprivileged() -> str | None:
         except KeyError:
             continue
         return name
-    pytest.skip("PostgreSQL does not run as root, and there is no other account")
+    missing("postgresql", "it does not run as root, and there is no other account")
 
 
 def _free_port() -> int:
