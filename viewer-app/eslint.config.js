@@ -20,7 +20,7 @@ const NO_DIRECT_NETWORK = ['fetch', 'XMLHttpRequest', 'EventSource', 'WebSocket'
 }));
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'e2e/out', 'coverage'] },
+  { ignores: ['dist', 'node_modules', 'e2e/out', 'coverage', 'src/api/schema.d.ts'] },
   {
     files: ['src/**/*.{ts,tsx}', 'build/**/*.ts', '*.ts'],
     extends: [...tseslint.configs.strict],

@@ -119,6 +119,7 @@ class Handler(BaseHTTPRequestHandler):
             "roles": user[2],
             "csrf": f"csrf-{user[0]}",
             "expires_at": expires.isoformat(timespec="seconds"),
+            "must_change_password": False,
         }
 
     def body(self):

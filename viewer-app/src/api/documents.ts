@@ -1,7 +1,13 @@
-import type { Content } from './contract';
 import type { DicomJson } from './dicomweb';
 import { instancePath, readSeriesMetadata } from './dicomweb';
 import { ApiError, request } from './http';
+import { address } from './portal';
+
+/** A whole file as it came from the server. */
+export interface Content {
+  readonly mimeType: string;
+  readonly bytes: ArrayBuffer;
+}
 
 const BULK_TAG = '00420011';
 
@@ -13,7 +19,8 @@ async function content(path: string, signal?: AbortSignal, accept = '*/*'): Prom
 
 /** The original file of a registered document, byte for byte. */
 export function readDocument(entryUuid: string, signal?: AbortSignal): Promise<Content> {
-  return content(`/api/v1/documents/${encodeURIComponent(entryUuid)}/content`, signal);
+  const path = address('/api/v1/documents/{entry_uuid}/content', { entry_uuid: entryUuid });
+  return content(path, signal);
 }
 
 /** Takes the only part out of a multipart/related answer. */

@@ -1,3 +1,5 @@
+import type { Problem } from './contract';
+
 /** A refusal of the server, or a failure to reach it, in one shape. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
@@ -31,8 +33,8 @@ async function refusal(response: Response): Promise<ApiError> {
   const kind = response.headers.get('Content-Type') ?? '';
   if (kind.includes('json')) {
     try {
-      const problem = (await response.json()) as Record<string, unknown>;
-      const text = (key: string) => (typeof problem[key] === 'string' ? problem[key] : '');
+      const problem = (await response.json()) as Readonly<Record<string, unknown>>;
+      const text = (key: keyof Problem) => (typeof problem[key] === 'string' ? problem[key] : '');
       return new ApiError(response.status, text('code') || 'http', text('title'), text('detail'));
     } catch {
       // A broken error body must not hide the status.
@@ -57,21 +59,4 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   }
   if (!response.ok) throw await refusal(response);
   return response;
-}
-
-/** GET that expects JSON. */
-export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const response = await request(path, { headers: { Accept: 'application/json' }, signal });
-  return (await response.json()) as T;
-}
-
-/** POST of a JSON body that expects JSON. */
-export async function postJson<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
-  const response = await request(path, {
-    method: 'POST',
-    headers: { Accept: 'application/json', 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-    signal,
-  });
-  return (await response.json()) as T;
 }

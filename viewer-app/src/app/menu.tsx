@@ -1,13 +1,12 @@
 import { TeamOutlined } from '@ant-design/icons';
 import type { ReactNode } from 'react';
-import type { Role } from '@/api';
 
 /** One entry of the main menu. */
 export interface MenuEntry {
   readonly key: 'worklist';
   readonly to: '/';
   readonly icon: ReactNode;
-  readonly roles: readonly Role[];
+  readonly roles: readonly string[];
 }
 
 const ENTRIES: readonly MenuEntry[] = [
@@ -15,6 +14,6 @@ const ENTRIES: readonly MenuEntry[] = [
 ];
 
 /** The entries a person may see; the server enforces the same again. */
-export function menuFor(roles: readonly Role[]): readonly MenuEntry[] {
+export function menuFor(roles: readonly string[]): readonly MenuEntry[] {
   return ENTRIES.filter((entry) => entry.roles.some((role) => roles.includes(role)));
 }

@@ -14,11 +14,12 @@ export function reportUnauthorized(): void {
 }
 
 const watch = (error: unknown) => {
+  if (!(error instanceof ApiError)) return;
   // A wrong password is also 401, but there the user is signing in, not out.
-  if (error instanceof ApiError && error.status === 401 && error.code !== 'bad_credentials' &&
-    error.code !== 'account_locked') {
-    reportUnauthorized();
-  }
+  const trying = error.code === 'bad_credentials' || error.code === 'account_locked';
+  // A password that runs out while its owner works: signing in again leads to a new one.
+  const ranOut = error.code === 'password_must_change';
+  if ((error.status === 401 && !trying) || ranOut) reportUnauthorized();
 };
 
 const hopeless = (error: unknown) =>

@@ -28,7 +28,8 @@ const inside = createRoute({
   id: 'inside',
   beforeLoad: async ({ context, location }) => {
     const session = await ensureSession(context.queryClient);
-    if (!session) throw redirect({ to: '/sign-in', search: { to: location.href } });
+    const open = session && !session.must_change_password;
+    if (!open) throw redirect({ to: '/sign-in', search: { to: location.href } });
   },
   component: lazyRouteComponent(() => import('./shell/Inside'), 'Inside'),
 });

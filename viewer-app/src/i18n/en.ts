@@ -39,6 +39,20 @@ export const en: Messages = {
       c: 'Every access can be traced',
     },
   },
+  change_password: {
+    title: 'Choose a new password',
+    lead: 'Your password has expired or was set by an administrator. Choose your own to go on.',
+    current: 'Current password',
+    wanted: 'New password',
+    repeated: 'New password again',
+    rule: '10 to 256 characters with capital and small letters, digits and symbols; without your user name; none of your last five.',
+    required: 'Please fill this in',
+    differs: 'The two new passwords differ',
+    wrong: 'The current password is not correct.',
+    weak: 'The new password does not meet the rules below.',
+    other: 'The password was not changed ({{code}}). Please try again later.',
+    submit: 'Save and continue',
+  },
   state: {
     forbidden_title: 'No permission',
     forbidden:

@@ -62,6 +62,11 @@ export function sayModality(t: TFunction, code: string): string {
   return t(`modality.${code}` as 'modality.CT', { defaultValue: code });
 }
 
+/** Says a role; the server may know roles without a word of ours. */
+export function sayRole(t: TFunction, role: string): string {
+  return t(`role.${role}` as 'role.clinician', { defaultValue: role });
+}
+
 /** A person's name to show: in characters when known, else the alphabetic form. */
 export function personName(row: {
   readonly patient_name: string;

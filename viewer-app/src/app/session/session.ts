@@ -15,6 +15,11 @@ export function ensureSession(queryClient: QueryClient): Promise<Session | null>
   return queryClient.ensureQueryData(sessionQuery);
 }
 
+/** The session as far as it is known without asking. */
+export function knownSession(queryClient: QueryClient): Session | null {
+  return queryClient.getQueryData(sessionQuery.queryKey) ?? null;
+}
+
 /** Takes over a session that was just opened. */
 export function adoptSession(queryClient: QueryClient, session: Session): void {
   queryClient.setQueryData(sessionQuery.queryKey, session);

@@ -1,6 +1,7 @@
 import { IdcardOutlined } from '@ant-design/icons';
 import { Link, Outlet } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
+import { sayRole } from '@/i18n/words';
 import { Logo, StateMessage } from '@/ui';
 import { menuFor } from '../menu';
 import { useSession } from '../session';
@@ -42,7 +43,7 @@ export function Shell() {
           <Outlet />
         ) : (
           <StateMessage icon={<IdcardOutlined />} title={t('state.no_workspace_title')}>
-            {t('state.no_workspace', { roles: roles.map((role) => t(`role.${role}`)).join('、') })}
+            {t('state.no_workspace', { roles: roles.map((role) => sayRole(t, role)).join('、') })}
           </StateMessage>
         )}
       </main>

@@ -3,6 +3,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { Dropdown } from 'antd';
 import { useTranslation } from 'react-i18next';
 import { changeLanguage } from '@/i18n';
+import { sayRole } from '@/i18n/words';
 import { useSession, useSignOut } from '../session';
 import styles from './Shell.module.css';
 
@@ -13,7 +14,7 @@ export function UserMenu({ compact = false }: { compact?: boolean }) {
   const navigate = useNavigate();
   const signOut = useSignOut(() => void navigate({ to: '/sign-in', search: {}, replace: true }));
   const other = i18n.language === 'en' ? 'zh-CN' : 'en';
-  const roles = session.roles.map((role) => t(`role.${role}`)).join(' · ');
+  const roles = session.roles.map((role) => sayRole(t, role)).join(' · ');
   return (
     <Dropdown
       trigger={['click']}

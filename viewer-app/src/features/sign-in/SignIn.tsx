@@ -1,11 +1,10 @@
-import { LockOutlined, SafetyCertificateOutlined, UserOutlined } from '@ant-design/icons';
-import { Alert, Button, Form, Input } from 'antd';
+import { LockOutlined, UserOutlined } from '@ant-design/icons';
+import { Button, Form, Input } from 'antd';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Session } from '@/api';
 import { ApiError } from '@/api';
-import { Logo } from '@/ui';
-import { Backdrop } from './Backdrop';
+import { Door } from './Door';
 import { useSignInRequest } from './sign-in.api';
 import styles from './SignIn.module.css';
 
@@ -36,76 +35,51 @@ export function SignIn({ expired, languageSwitch, onSignedIn }: Props) {
   }
 
   return (
-    <div className={styles['page']}>
-      <aside className={styles['story']}>
-        <Backdrop />
-        <div className={styles['storyText']}>
-          <div className={styles['brand']}>
-            <Logo size={40} />
-            <div>
-              <div className={styles['name']}>{t('app.name')}</div>
-              <div className={styles['full']}>{t('app.full')}</div>
-            </div>
-          </div>
-          <p className={styles['slogan']}>{t('sign_in.slogan')}</p>
-          <ul className={styles['points']}>
-            <li>{t('sign_in.points.a')}</li>
-            <li>{t('sign_in.points.b')}</li>
-            <li>{t('sign_in.points.c')}</li>
-          </ul>
-        </div>
-      </aside>
-      <main className={styles['door']}>
-        <div className={styles['language']}>{languageSwitch}</div>
-        <div className={styles['card']}>
-          <div className={styles['smallBrand']}>
-            <Logo size={36} />
-            <span>{t('app.name')}</span>
-          </div>
-          <h1 className={styles['title']}>{t('sign_in.title')}</h1>
-          <p className={styles['lead']}>{t('sign_in.lead')}</p>
-          {failure ? (
-            <Alert type="error" showIcon title={failure} className={styles['alert']} role="alert" />
-          ) : expired ? (
-            <Alert type="info" showIcon title={t('sign_in.expired')} className={styles['alert']} />
-          ) : null}
-          <Form<Fields>
-            layout="vertical"
-            size="large"
-            requiredMark={false}
-            onFinish={(fields) =>
-              request.mutate({ user: fields.user.trim(), password: fields.password })
-            }
-          >
-            <Form.Item
-              name="user"
-              label={t('sign_in.user')}
-              rules={[{ required: true, whitespace: true, message: t('sign_in.user_required') }]}
-            >
-              <Input prefix={<UserOutlined />} autoComplete="username" autoFocus spellCheck={false} />
-            </Form.Item>
-            <Form.Item
-              name="password"
-              label={t('sign_in.password')}
-              rules={[{ required: true, message: t('sign_in.password_required') }]}
-            >
-              <Input.Password prefix={<LockOutlined />} autoComplete="current-password" />
-            </Form.Item>
-            <Button
-              type="primary"
-              htmlType="submit"
-              block
-              loading={request.isPending}
-              className={styles['submit']}
-            >
-              {t('sign_in.submit')}
-            </Button>
-          </Form>
-          <p className={styles['notice']}>
-            <SafetyCertificateOutlined aria-hidden /> {t('sign_in.notice')}
-          </p>
-        </div>
-      </main>
-    </div>
+    <Door
+      title={t('sign_in.title')}
+      lead={t('sign_in.lead')}
+      languageSwitch={languageSwitch}
+      failure={failure}
+      hint={expired ? t('sign_in.expired') : undefined}
+    >
+      <Form<Fields>
+        layout="vertical"
+        size="large"
+        requiredMark={false}
+        onFinish={(fields) =>
+          request.mutate({ user: fields.user.trim(), password: fields.password })
+        }
+      >
+        <Form.Item
+          name="user"
+          label={t('sign_in.user')}
+          rules={[{ required: true, whitespace: true, message: t('sign_in.user_required') }]}
+        >
+          <Input
+            prefix={<UserOutlined />}
+            autoComplete="username"
+            maxLength={128}
+            autoFocus
+            spellCheck={false}
+          />
+        </Form.Item>
+        <Form.Item
+          name="password"
+          label={t('sign_in.password')}
+          rules={[{ required: true, message: t('sign_in.password_required') }]}
+        >
+          <Input.Password prefix={<LockOutlined />} autoComplete="current-password" />
+        </Form.Item>
+        <Button
+          type="primary"
+          htmlType="submit"
+          block
+          loading={request.isPending}
+          className={styles['submit']}
+        >
+          {t('sign_in.submit')}
+        </Button>
+      </Form>
+    </Door>
   );
 }

@@ -12,7 +12,7 @@ const study: StudyRow = {
   patient_name_ideographic: '测试甲',
   patient_id: 'P100001',
   patient_sex: 'F',
-  patient_birth_date: '1968-03-12',
+  patient_age: null, patient_birth_date: '1968-03-12',
   accession_number: 'A1',
   study_datetime: '2026-11-24T10:32:05',
   study_description: '胸部CT平扫',

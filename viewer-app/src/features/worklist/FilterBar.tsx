@@ -26,6 +26,7 @@ export function FilterBar({ filters, change, clear }: Props) {
       placeholder={label}
       aria-label={label}
       allowClear
+      maxLength={128}
       autoComplete="off"
       spellCheck={false}
       prefix={<SearchOutlined className={styles['dim']} />}

@@ -52,7 +52,7 @@ export function isFiltered(filters: Filters): boolean {
 
 /** The request body; empty conditions are left out. */
 export function toSearch(filters: Filters): StudySearch {
-  const text = (value: string) => value.trim() || undefined;
+  const text = (value: string) => value.replaceAll('\t', ' ').trim() || undefined;
   const custom = filters.date === 'custom';
   return {
     name: text(filters.name),
