@@ -161,7 +161,7 @@ def _unprivileged() -> str | None:
         except KeyError:
             continue
         return name
-    missing("postgresql", "it does not run as root, and there is no other account")
+    return missing("postgresql", "it does not run as root, and there is no other account")
 
 
 def _free_port() -> int:
