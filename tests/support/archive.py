@@ -71,18 +71,34 @@ class OpenGuard:
             raise Unauthenticated("the calling application is not allowed from this address")
         return Subject(calling_ae, "ae", frozenset({"system"}), address)
 
-    def check(self, subject: Subject, action: str, resource: Resource, *, transaction: str = "") -> None:
+    def check(
+        self, subject: Subject, action: str, resource: Resource, *, transaction: str = ""
+    ) -> None:
         if action in self.denied:
             self.record(subject, action, "denied", transaction)
             raise Forbidden("the caller may not do this")
 
-    def record(self, subject: Subject, action: str, outcome: str, transaction: str, **more: Any) -> None:
-        self.recorded.append({"who": subject.name, "action": action, "outcome": outcome,
-                              "transaction": transaction, **more})
+    def record(
+        self, subject: Subject, action: str, outcome: str, transaction: str, **more: Any
+    ) -> None:
+        self.recorded.append(
+            {
+                "who": subject.name,
+                "action": action,
+                "outcome": outcome,
+                "transaction": transaction,
+                **more,
+            }
+        )
 
     def envelope(self, subject: Subject, protocol: str, *, source: str = "") -> Envelope:
-        return Envelope(subject=subject.name, subject_kind=subject.kind, protocol=protocol,
-                        address=subject.address, source=source)
+        return Envelope(
+            subject=subject.name,
+            subject_kind=subject.kind,
+            protocol=protocol,
+            address=subject.address,
+            source=source,
+        )
 
     def destination(self, ae_title: str) -> tuple[str, int] | None:
         return self.destinations.get(ae_title)
@@ -92,7 +108,10 @@ class Views:
     """The study index and the storage map of an archive, brought up to date by a thread."""
 
     def __init__(
-        self, ledger: EventLedger, blobs: LocalBlobStore, folder: Path,
+        self,
+        ledger: EventLedger,
+        blobs: LocalBlobStore,
+        folder: Path,
         postgres: tuple[str, str] | None,
     ) -> None:
         path = str(folder / "views.db")
@@ -102,8 +121,10 @@ class Views:
         else:
             reader = writer = postgres_engine(postgres[0], schema=postgres[1])
         self.database = ViewsDatabase(
-            reader, writer,
-            [study_index.spec(source), storage_map.spec(source)], {"facts": ledger.head},
+            reader,
+            writer,
+            [study_index.spec(source), storage_map.spec(source)],
+            {"facts": ledger.head},
         )
         self.database.create()
         self.runner = Runner(self.database, {"facts": ledger})
@@ -167,7 +188,10 @@ class Archive:
 
 
 def open_archive(
-    folder: Path, *, ring: KeyRing | None = None, postgres: tuple[str, str] | None = None,
+    folder: Path,
+    *,
+    ring: KeyRing | None = None,
+    postgres: tuple[str, str] | None = None,
     **policy: Any,
 ) -> Archive:
     """Open (and make) an archive in a folder; its ledger may lie in PostgreSQL."""
@@ -185,8 +209,13 @@ def stable(*parts: object) -> str:
 
 
 def instance(
-    number: int = 1, *, study: str = "A", series: str = "1", syntax: UID = ExplicitVRLittleEndian,
-    size: int = 64, **attributes: Any,
+    number: int = 1,
+    *,
+    study: str = "A",
+    series: str = "1",
+    syntax: UID = ExplicitVRLittleEndian,
+    size: int = 64,
+    **attributes: Any,
 ) -> Dataset:
     """Return a small CT image; equal arguments give equal octets."""
     ds = Dataset()

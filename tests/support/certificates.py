@@ -116,8 +116,6 @@ def _written(
 ) -> Identity:
     certificate, secret = folder / f"{name}.pem", folder / f"{name}.key"
     certificate.write_bytes(made.public_bytes(Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     fingerprint = hashlib.sha256(made.public_bytes(Encoding.DER)).hexdigest()
     return Identity(certificate, secret, fingerprint)

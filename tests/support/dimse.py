@@ -86,7 +86,9 @@ def request(*abstract: str, calling: str = "RAW", called: str = "PIANKU") -> byt
     contexts = [
         ProposedContext(2 * n + 1, uid, (EXPLICIT,)) for n, uid in enumerate(abstract or (CT,))
     ]
-    return encode.associate_request(called, calling, contexts, UserInformation(16384, "1.2.3", "RAW"))
+    return encode.associate_request(
+        called, calling, contexts, UserInformation(16384, "1.2.3", "RAW")
+    )
 
 
 def pdata(context_id: int, control: int, octets: bytes) -> bytes:
@@ -96,10 +98,16 @@ def pdata(context_id: int, control: int, octets: bytes) -> bytes:
 
 def store_request(sop_uid: str, *, sop_class: str = CT, message_id: int = 1, **more: int) -> bytes:
     """Return the command set of a C-STORE-RQ."""
-    return encode.command({
-        0x0002: sop_class, 0x0100: 0x0001, 0x0110: message_id, 0x0700: 0, 0x0800: 0x0000,
-        0x1000: sop_uid,
-    })
+    return encode.command(
+        {
+            0x0002: sop_class,
+            0x0100: 0x0001,
+            0x0110: message_id,
+            0x0700: 0,
+            0x0800: 0x0000,
+            0x1000: sop_uid,
+        }
+    )
 
 
 def status_of(pdu: bytes) -> int:

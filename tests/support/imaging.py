@@ -64,7 +64,12 @@ def imaging(folder: Path, *, dsn: str | None = None, schema: str = "") -> Genera
     with installation(folder, specs, dsn=dsn, schema=schema) as house:
         intake = InstanceIntake(house.facts, blobs, house.keys, PatientPolicy(AUTHORITY))
         yield Imaging(
-            house, blobs, intake, stored, StudyIndex(house.views), Searches(house.views),
+            house,
+            blobs,
+            intake,
+            stored,
+            StudyIndex(house.views),
+            Searches(house.views),
             StorageMap(house.views),
         )
         intake.close()

@@ -147,4 +147,6 @@ def installation(
 def _url(dsn: str) -> str:
     parts = conninfo_to_dict(dsn)
     password = f":{parts['password']}" if parts.get("password") else ""
-    return f"postgresql://{parts['user']}{password}@{parts['host']}:{parts['port']}/{parts['dbname']}"
+    return (
+        f"postgresql://{parts['user']}{password}@{parts['host']}:{parts['port']}/{parts['dbname']}"
+    )

@@ -45,8 +45,16 @@ class Killed:
     def start(self) -> None:
         self._port = free_port()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.receiver_process", str(self.folder), str(self._port)],
-            stdout=subprocess.PIPE, text=True, cwd=_ROOT,
+            [
+                sys.executable,
+                "-m",
+                "tests.support.receiver_process",
+                str(self.folder),
+                str(self._port),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=_ROOT,
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
@@ -86,7 +94,9 @@ class Killed:
                 uid: (key, size)
                 for recorded in ledger.read(0, 1_000_000)
                 if isinstance(recorded.fact, InstancesStored)
-                for uid, key, size in zip(recorded.fact.sop_uids, recorded.fact.sha256, recorded.fact.sizes, strict=True)
+                for uid, key, size in zip(
+                    recorded.fact.sop_uids, recorded.fact.sha256, recorded.fact.sizes, strict=True
+                )
             }
         missing = self.acknowledged.keys() - stored.keys()
         assert not missing, f"acknowledged and gone: {sorted(missing)[:3]}"
@@ -96,7 +106,11 @@ class Killed:
             assert hashlib.sha256(part10).hexdigest() == key
             if uid in self.acknowledged:
                 assert hashlib.sha256(data_of(part10)).hexdigest() == self.acknowledged[uid]
-        halves = [p for p in (self.folder / "blobs" / "incoming").rglob("*") if p.is_file() and p.name != ".lock"]
+        halves = [
+            p
+            for p in (self.folder / "blobs" / "incoming").rglob("*")
+            if p.is_file() and p.name != ".lock"
+        ]
         assert halves == []
 
     def stop(self) -> None:
@@ -107,10 +121,16 @@ class Killed:
 
     def _send(self, sets: list) -> None:
         ends = (DestinationUnavailable, PeerClosed, PeerStalled, Interrupted, OSError)
-        with suppress(*ends), Requestor(
-            ("127.0.0.1", self._port), called_ae="PIANKU", calling_ae="CT1",
-            proposed=[ProposedContext(1, CT, (EXPLICIT,))], limits=Limits(stall_seconds=20),
-        ) as peer:
+        with (
+            suppress(*ends),
+            Requestor(
+                ("127.0.0.1", self._port),
+                called_ae="PIANKU",
+                calling_ae="CT1",
+                proposed=[ProposedContext(1, CT, (EXPLICIT,))],
+                limits=Limits(stall_seconds=20),
+            ) as peer,
+        ):
             for number, ds in enumerate(sets, 1):
                 data = data_of(octets(ds))
                 peer.messages.send(1, store_request(ds.SOPInstanceUID, message_id=number), data)

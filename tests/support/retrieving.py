@@ -15,7 +15,9 @@ from pynetdicom.sop_class import (
 )
 
 
-def get(port, *, classes=(CTImageStorage,), syntaxes=(ExplicitVRLittleEndian,), answer=0x0000, **keys):
+def get(
+    port, *, classes=(CTImageStorage,), syntaxes=(ExplicitVRLittleEndian,), answer=0x0000, **keys
+):
     """Retrieve by C-GET with pynetdicom; returns data sets and the final status."""
     ae = AE("WS")
     ae.add_requested_context(StudyRootQueryRetrieveInformationModelGet)
@@ -29,8 +31,13 @@ def get(port, *, classes=(CTImageStorage,), syntaxes=(ExplicitVRLittleEndian,), 
         got.append(ds)
         return answer
 
-    assoc = ae.associate("127.0.0.1", port, ae_title="PIANKU", ext_neg=[build_role(c, scp_role=True) for c in classes],
-                         evt_handlers=[(evt.EVT_C_STORE, store)])
+    assoc = ae.associate(
+        "127.0.0.1",
+        port,
+        ae_title="PIANKU",
+        ext_neg=[build_role(c, scp_role=True) for c in classes],
+        evt_handlers=[(evt.EVT_C_STORE, store)],
+    )
     query = Dataset()
     for keyword, value in keys.items():
         setattr(query, keyword, value)
@@ -46,7 +53,12 @@ def move(port, destination, **keys):
     query = Dataset()
     for keyword, value in keys.items():
         setattr(query, keyword, value)
-    final = [s for s, _ in assoc.send_c_move(query, destination, StudyRootQueryRetrieveInformationModelMove)][-1]
+    final = [
+        s
+        for s, _ in assoc.send_c_move(
+            query, destination, StudyRootQueryRetrieveInformationModelMove
+        )
+    ][-1]
     assoc.release()
     return final
 
@@ -62,7 +74,9 @@ class Destination:
         self.got, self.origin = [], []
         ae = AE("THIRD")
         ae.add_supported_context(CTImageStorage, syntaxes)
-        self.server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self.store)])
+        self.server = ae.start_server(
+            ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self.store)]
+        )
         self.port = self.server.server_address[1]
         self.answer = answer
 
@@ -70,5 +84,10 @@ class Destination:
         ds = event.dataset
         ds.file_meta = event.file_meta
         self.got.append(ds)
-        self.origin.append((event.request.MoveOriginatorApplicationEntityTitle, event.request.MoveOriginatorMessageID))
+        self.origin.append(
+            (
+                event.request.MoveOriginatorApplicationEntityTitle,
+                event.request.MoveOriginatorMessageID,
+            )
+        )
         return self.answer(event) if callable(self.answer) else self.answer

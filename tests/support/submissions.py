@@ -90,9 +90,7 @@ def association(kind: AssociationType, source: UUID, target: UUID, **more: Any) 
 
 def member(source: UUID, target: UUID, status: str = "") -> Association:
     """Return a HasMember association."""
-    return association(
-        AssociationType.HAS_MEMBER, source, target, submission_set_status=status
-    )
+    return association(AssociationType.HAS_MEMBER, source, target, submission_set_status=status)
 
 
 def submission(

@@ -63,7 +63,9 @@ class Node:
 
     def incoming(self) -> list[Path]:
         """Return what lies half received."""
-        return [p for p in (self.folder / "incoming").rglob("*") if p.is_file() and p.name != ".lock"]
+        return [
+            p for p in (self.folder / "incoming").rglob("*") if p.is_file() and p.name != ".lock"
+        ]
 
 
 def make(folder: Path, place: Installation) -> Node:

@@ -62,8 +62,7 @@ def test_what_was_stored_is_retrieved_byte_for_byte(
     address = (f"{pianku.http}/dicom-web/studies/{one.StudyInstanceUID}/series/"
                f"{one.SeriesInstanceUID}/instances/{one.SOPInstanceUID}")  # fmt: skip
     answer = httpx.get(
-        address,
-        headers={**pianku.token(), "Accept": 'multipart/related; type="application/dicom"'},
+        address, headers={**pianku.token(), "Accept": 'multipart/related; type="application/dicom"'}
     )
 
     assert answer.status_code == 200
