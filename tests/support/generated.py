@@ -6,7 +6,9 @@ settings, commands, events, refusals, the tender's rows and the OpenAPI descript
 from __future__ import annotations
 
 import ast
+import importlib
 import json
+import pkgutil
 import re
 import sys
 from pathlib import Path
@@ -22,6 +24,16 @@ from kernel.refusals import Refusal  # noqa: E402
 from server.settings import Settings  # noqa: E402
 
 _NOTE = "<!-- made from the code by tests/support/generated.py -->\n"
+_ROOMS = (
+    "adapters",
+    "kernel",
+    "projections",
+    "registry",
+    "repository",
+    "schemas",
+    "server",
+    "workflows",
+)
 _SETTINGS = (
     "A TOML file (`--config FILE`), overlaid by the environment, overlaid by flags. `http.port` is"
     " `PIANKU_HTTP__PORT` in the environment. An unknown name is an error."
@@ -73,7 +85,7 @@ def cli_page() -> str:
     from server.cli.main import main
 
     lines = [_NOTE, "# Commands", ""]
-    lines += _commands(main, click.Context(main, info_name="pianku"), 2)
+    lines += _commands(main, click.Context(main, info_name="pianku", terminal_width=100), 2)
     return "\n".join(lines) + "\n"
 
 
@@ -90,7 +102,7 @@ def _commands(command: click.Command, context: click.Context, level: int) -> lis
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             if inner is not None and not inner.hidden:
-                child = click.Context(inner, info_name=name, parent=context)
+                child = click.Context(inner, info_name=name, parent=context, terminal_width=100)
                 lines += _commands(inner, child, min(level + 1, 4))
     return lines
 
@@ -114,19 +126,14 @@ def events_page() -> str:
 
 
 def refusals_page() -> str:
-    # Every room is imported, so that every refusal is known.
-    import server.background
-    import server.cli.events_command
-    import server.cli.projections
-    import server.diagnosis
-    import server.dimse_door
-    import server.mllp_door
-    import server.replay
-    import server.web_door  # noqa: F401
+    for room in _ROOMS:  # every module is imported, so that every refusal is known
+        for found in pkgutil.walk_packages([str(ROOT / room)], f"{room}."):
+            if found.name != "server.roles":  # a program
+                importlib.import_module(found.name)
 
     lines = [_NOTE, "# Refusals", _REFUSALS, "", "| code | branch | meaning |", "|---|---|---|"]
     for refusal in sorted(_all(Refusal), key=lambda r: (r.code, r.__name__)):
-        if refusal.__module__.startswith(("tests", "__main__")) or refusal is Refusal:
+        if refusal.__module__.split(".")[0] not in _ROOMS or refusal is Refusal:
             continue
         branch = next(b.__name__ for b in refusal.__mro__ if b.__base__ is Refusal)
         meaning = " ".join((refusal.__doc__ or "").split())
