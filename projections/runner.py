@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +32,7 @@ from projections.database import (
 log = logging.getLogger("pianku.projections")
 _BATCH: Final = 1000
 _ATTEND_SECONDS: Final = 1.0
+_GULP_SECONDS: Final = 0.02
 _AWAY: Final = (Unavailable, sa.exc.OperationalError, sa.exc.InterfaceError)
 """What says that a tier or the database cannot serve now; anything else is poison."""
 
@@ -107,7 +109,11 @@ class Runner:
         for batch in follower:
             if self._stopping.is_set():
                 return
+            began = time.monotonic()
             self._attempt(lambda batch=batch: self._take(ledger, batch))  # type: ignore[misc]
+            # A steady stream of small commits is taken in gulps: a transaction costs as much as
+            # twenty events. After a pause the first event is applied at once.
+            self._stopping.wait(max(0.0, began + _GULP_SECONDS - time.monotonic()))
 
     def _take(self, ledger: str, batch: Sequence[Recorded]) -> None:
         # A rebuild asked for meanwhile starts from 0: it is brought up beside the live one.

@@ -34,6 +34,7 @@ _ROOMS = (
     "server",
     "workflows",
 )
+_HELP: dict[str, Any] = {"terminal_width": 100, "help_option_names": ["-h", "--help"]}
 _SETTINGS = (
     "A TOML file (`--config FILE`), overlaid by the environment, overlaid by flags. `http.port` is"
     " `PIANKU_HTTP__PORT` in the environment. An unknown name is an error."
@@ -85,7 +86,7 @@ def cli_page() -> str:
     from server.cli.main import main
 
     lines = [_NOTE, "# Commands", ""]
-    lines += _commands(main, click.Context(main, info_name="pianku", terminal_width=100), 2)
+    lines += _commands(main, click.Context(main, info_name="pianku", **_HELP), 2)
     return "\n".join(lines) + "\n"
 
 
@@ -102,7 +103,7 @@ def _commands(command: click.Command, context: click.Context, level: int) -> lis
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             if inner is not None and not inner.hidden:
-                child = click.Context(inner, info_name=name, parent=context, terminal_width=100)
+                child = click.Context(inner, info_name=name, parent=context, **_HELP)
                 lines += _commands(inner, child, min(level + 1, 4))
     return lines
 
