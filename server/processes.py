@@ -1,7 +1,8 @@
 """One parent that binds the doors, starts the role processes and stops them cleanly.
 
 Design A2, A10: roles are web, dimse, mllp and projector; the line `ready` comes when all answer.
-Called by `serve` and `demo`; a role process is entered through `server.roles`.
+Called by `serve` and `demo`; a role process is forked with its modules loaded and runs
+`server.roles`.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -32,6 +35,17 @@ _START_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 20.0
 _RESTARTS_PER_MINUTE: Final = 5
 _BACKLOG: Final = 512
+_READY: Final = "ready"
+_FORKING: Final = multiprocessing.get_context("forkserver")
+_LOADED: Final = (
+    "server.roles",
+    "server.background",
+    "server.dimse_door",
+    "server.mllp_door",
+    "server.web_door",
+    "server.tls",
+)
+"""Modules that are imported once, for all role processes: four starts for the price of one."""
 
 
 class CannotStart(Unavailable):
@@ -40,22 +54,24 @@ class CannotStart(Unavailable):
     code = "cannot_start"
 
 
-class RoleOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What a role process is told on its standard input: one line of JSON."""
+@dataclass(frozen=True, slots=True)
+class RoleOrder:
+    """What a role process is told to be."""
 
     role: str
     number: int
     settings: Settings
-    socket_fd: int | None = None
+    listener: socket.socket | None
 
 
 @dataclass
 class _Child:
     role: str
     number: int
-    process: subprocess.Popen[bytes]
-    ready: threading.Event = field(default_factory=threading.Event)
-    started: float = field(default_factory=time.monotonic)
+    process: ForkServerProcess
+    told: Connection
+    """Carries `ready` from the child."""
+    is_ready: bool = False
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -69,7 +85,6 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise CannotStart(f"{host}:{port} cannot be bound: {problem.strerror}") from problem
     listener.listen(_BACKLOG)
-    listener.set_inheritable(True)
     return listener
 
 
@@ -83,6 +98,8 @@ class Supervisor:
         self._deaths: list[float] = []
         self._failed = False
         self._lock = self._claim_directory(settings.directory)
+        _FORKING.set_forkserver_preload(list(_LOADED))
+        forkserver.ensure_running()  # it imports while we prepare
         self._sockets = self._bind_doors(settings)
         self.settings = self._with_ports(settings)
 
@@ -121,34 +138,18 @@ class Supervisor:
                 self._children.append(self._spawn(role, number))
         deadline = time.monotonic() + _START_SECONDS
         for child in self._children:
-            while not child.ready.wait(0.05):
-                if child.process.poll() is not None or time.monotonic() > deadline:
+            while not _is_ready(child):
+                if not child.process.is_alive() or time.monotonic() > deadline:
                     self.stop()
                     raise CannotStart(f"the role {child.role} did not start")
 
     def _spawn(self, role: str, number: int) -> _Child:
-        listener = self._sockets.get(role)
-        fds = () if listener is None else (listener.fileno(),)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "server.roles"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=fds,
-            # A Ctrl-C in the terminal reaches the parent only, which then stops us in order.
-            start_new_session=True,
-        )
-        order = RoleOrder(
-            role=role, number=number, settings=self.settings, socket_fd=fds[0] if fds else None
-        )
-        child = _Child(role, number, process)
-        if process.stdin is None or process.stdout is None:
-            raise CannotStart("no pipe to the role process")
-        process.stdin.write(msgspec.json.encode(order) + b"\n")
-        process.stdin.flush()
-        threading.Thread(
-            target=_await_ready, args=(child, process.stdout), daemon=True, name=f"ready-{role}"
-        ).start()
-        return child
+        told, telling = _FORKING.Pipe(duplex=False)
+        order = RoleOrder(role, number, self.settings, self._sockets.get(role))
+        process = _FORKING.Process(target=_be, args=(order, telling), name=f"pianku-{role}{number}")
+        process.start()
+        telling.close()
+        return _Child(role, number, process, told)
 
     def watch(self, while_running: Callable[[], None] | None = None) -> int:
         """Restart what dies until told to stop; returns the exit code for the shell."""
@@ -156,10 +157,10 @@ class Supervisor:
             if while_running is not None:
                 while_running()
             for index, child in enumerate(self._children):
-                if child.process.poll() is None:
+                if child.process.is_alive():
                     continue
                 log.error(
-                    "role ended", extra={"role": child.role, "exit_code": child.process.returncode}
+                    "role ended", extra={"role": child.role, "exit_code": child.process.exitcode}
                 )
                 if self._too_many_deaths():
                     self._failed = True
@@ -187,45 +188,48 @@ class Supervisor:
         """Stop the roles in reverse order of start, the doors before the projector."""
         self._stopping.set()
         for child in reversed(self._children):
-            if child.process.poll() is None:
-                child.process.send_signal(signal.SIGTERM)
+            if child.process.is_alive():
+                child.process.terminate()
         deadline = time.monotonic() + _STOP_SECONDS
         for child in self._children:
-            try:
-                child.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                log.error("role killed", extra={"role": child.role})  # noqa: TRY400 - no trace
+            child.process.join(max(0.1, deadline - time.monotonic()))
+            if child.process.is_alive():
+                log.error("role killed", extra={"role": child.role})
                 child.process.kill()
-                child.process.wait()
+                child.process.join()
         for listener in self._sockets.values():
             listener.close()
         self._lock.close()
 
 
-def _await_ready(child: _Child, stream: IO[bytes]) -> None:
-    for line in stream:
-        if line.strip() == b"ready":
-            child.ready.set()
+def _is_ready(child: _Child) -> bool:
+    """Wait a moment for the child's word."""
+    if not child.is_ready and child.told.poll(0.05):
+        try:
+            child.is_ready = child.told.recv() == _READY
+        except EOFError:  # it ended; whoever asks sees that too
+            time.sleep(0.05)
+    return child.is_ready
 
 
-def read_order() -> RoleOrder:
-    """Return what this role process is told to be, from standard input."""
-    return msgspec.json.decode(sys.stdin.buffer.readline(), type=RoleOrder)
+def _be(order: RoleOrder, telling: Connection) -> None:
+    """Be a role: the first function of its process, forked with all modules loaded."""
+    from server.roles import main  # noqa: PLC0415 - it imports this module
 
-
-def tell_ready() -> None:
-    """Tell the parent that this role answers."""
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
+    # A Ctrl-C in the terminal reaches the parent only, which then stops us in order.
+    os.setsid()
+    with contextlib.suppress(OSError):  # a name for `ps`, where /proc lets us
+        Path("/proc/self/comm").write_text(f"pianku-{order.role}", encoding="ascii")
+    main(order, lambda: telling.send(_READY))
 
 
 def stop_with_parent(stop: Callable[[], None]) -> None:
-    """Call `stop` when the parent goes away (its end of our standard input closes)."""
+    """Call `stop` when the parent goes away."""
+    parent = multiprocessing.parent_process()
 
     def wait() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while os.read(0, 4096):
-                pass
+        if parent is not None:
+            parent.join()
         stop()
 
     threading.Thread(target=wait, daemon=True, name="parent-watch").start()

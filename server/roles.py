@@ -1,6 +1,6 @@
 """What each role process does: projector, web, dimse, mllp.
 
-Design A2, A10. Entered as `python -m server.roles` by the supervisor, with its order on stdin.
+Design A2, A10. Called by `server.processes` as the first thing of a role process.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from typing import Final
 import uvicorn
 
 from server.logs import configure
-from server.processes import RoleOrder, read_order, stop_with_parent, tell_ready
+from server.processes import RoleOrder, stop_with_parent
 from server.wiring import Installation
 
 log = logging.getLogger("pianku.roles")
 _KEEP_ALIVE_SECONDS: Final = 75
 
 
-def run(order: RoleOrder) -> None:
+def run(order: RoleOrder, tell_ready: Callable[[], None]) -> None:
     """Be the role that the order names, until SIGTERM or the parent goes away."""
     node = f"{socket.gethostname()}-{order.role}{order.number}"
-    listener = None if order.socket_fd is None else socket.socket(fileno=order.socket_fd)
     with Installation(order.settings, node=node) as installation:
         if order.role == "projector":
-            _project(installation)
-        elif listener is not None:
-            {"web": _web, "dimse": _dimse, "mllp": _mllp}[order.role](installation, listener)
+            _project(installation, tell_ready)
+        elif order.listener is not None:
+            doors = {"web": _web, "dimse": _dimse, "mllp": _mllp}
+            doors[order.role](installation, order.listener, tell_ready)
 
 
 def _on_stop(stop: Callable[[], None]) -> None:
@@ -46,7 +46,7 @@ def _on_stop(stop: Callable[[], None]) -> None:
     stop_with_parent(stop)
 
 
-def _project(installation: Installation) -> None:
+def _project(installation: Installation, tell_ready: Callable[[], None]) -> None:
     """Apply events to views, publish complete studies, seal the ledgers."""
     from server.background import background_work  # noqa: PLC0415 - a role loads only its own
 
@@ -75,13 +75,19 @@ def _project(installation: Installation) -> None:
 class _Server(uvicorn.Server):
     """Tells the parent when the application answers."""
 
+    def __init__(self, config: uvicorn.Config, tell_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell_ready = tell_ready
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            tell_ready()
+            self._tell_ready()
 
 
-def _web(installation: Installation, listener: socket.socket) -> None:
+def _web(
+    installation: Installation, listener: socket.socket, tell_ready: Callable[[], None]
+) -> None:
     from server.tls import PeerCertificateProtocol  # noqa: PLC0415 - a role loads only its own
     from server.web_door import web_app  # noqa: PLC0415
 
@@ -104,7 +110,7 @@ def _web(installation: Installation, listener: socket.socket) -> None:
     config.load()
     if settings.tls_certificate:
         config.ssl = _tls_context(settings.tls_certificate, settings.tls_key, settings.client_ca)
-    server = _Server(config)
+    server = _Server(config, tell_ready)
 
     def stop() -> None:
         server.should_exit = True
@@ -129,7 +135,9 @@ def _tls_context(certificate: str, key: str, client_ca: str) -> ssl.SSLContext:
     return context
 
 
-def _dimse(installation: Installation, listener: socket.socket) -> None:
+def _dimse(
+    installation: Installation, listener: socket.socket, tell_ready: Callable[[], None]
+) -> None:
     from server.dimse_door import dimse_server  # noqa: PLC0415 - a role loads only its own
 
     server = dimse_server(installation, listener)
@@ -138,7 +146,9 @@ def _dimse(installation: Installation, listener: socket.socket) -> None:
     server.run()
 
 
-def _mllp(installation: Installation, listener: socket.socket) -> None:
+def _mllp(
+    installation: Installation, listener: socket.socket, tell_ready: Callable[[], None]
+) -> None:
     from server.mllp_door import mllp_server  # noqa: PLC0415 - a role loads only its own
 
     server = mllp_server(installation, listener)
@@ -147,16 +157,11 @@ def _mllp(installation: Installation, listener: socket.socket) -> None:
     server.run()
 
 
-def main() -> None:
-    """Read the order and be that role; a refusal at start ends with exit code 1."""
+def main(order: RoleOrder, tell_ready: Callable[[], None]) -> None:
+    """Be the role of an order; a failure at start ends with exit code 1."""
     configure()
-    order = read_order()
     try:
-        run(order)
+        run(order, tell_ready)
     except Exception:
         log.exception("role failed", extra={"role": order.role})
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

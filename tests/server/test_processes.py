@@ -51,47 +51,64 @@ def test_port_zero_becomes_the_port_that_was_bound(tmp_path: Path) -> None:
         supervisor.stop()
 
 
-def _children(pid: int) -> list[int]:
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [int(child) for child in listed.split()]
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc to find the role processes")
-def test_a_role_that_dies_is_started_again_and_sigterm_ends_with_zero(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "server.cli.main",
-            "serve",
-            "--data",
-            str(tmp_path / "d"),
-            "--http",
-            "127.0.0.1:0",
-            "--dimse",
-            "127.0.0.1:0",
-            "--mllp",
-            "127.0.0.1:0",
-        ],
+def _serve(folder: Path) -> subprocess.Popen[str]:
+    doors = [f"--{door}=127.0.0.1:0" for door in ("http", "dimse", "mllp")]
+    return subprocess.Popen(
+        [sys.executable, "-m", "server.cli.main", "serve", "--data", str(folder / "d"), *doors],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def _roles(pid: int) -> dict[str, int]:
+    """Return the role processes below `pid`, by the name they give themselves."""
+    found: dict[str, int] = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+        name = Path(f"/proc/{child}/comm").read_text(encoding="ascii").strip()
+        if name.startswith("pianku-"):
+            found[name] = int(child)
+        found |= _roles(int(child))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc to find the role processes")
+def test_a_role_that_dies_is_started_again_and_sigterm_ends_with_zero(tmp_path: Path) -> None:
+    process = _serve(tmp_path)
     try:
         assert process.stdout is not None
         assert "ready\n" in iter(process.stdout.readline, "")
-        before = _children(process.pid)
+        before = _roles(process.pid)
         assert len(before) == 4
-        os.kill(before[-1], signal.SIGKILL)
+        os.kill(before["pianku-mllp"], signal.SIGKILL)
         deadline = time.monotonic() + 60
+        now = before
         while time.monotonic() < deadline:
-            now = _children(process.pid)
-            if len(now) == 4 and before[-1] not in now:
+            time.sleep(0.2)
+            now = _roles(process.pid)
+            if len(now) == 4 and now["pianku-mllp"] != before["pianku-mllp"]:
                 break
-            time.sleep(0.1)
         assert len(now) == 4
-        assert before[-1] not in now
+        assert now["pianku-mllp"] != before["pianku-mllp"]
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
-    assert not [pid for pid in before if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in now.values() if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc to find the role processes")
+def test_roles_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    process = _serve(tmp_path)
+    assert process.stdout is not None
+    assert "ready\n" in iter(process.stdout.readline, "")
+    roles = _roles(process.pid)
+    process.kill()
+    process.wait(10)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        left = [pid for pid in roles.values() if Path(f"/proc/{pid}").exists()]
+        if not left:
+            break
+        time.sleep(0.2)
+    assert len(roles) == 4
+    assert not left

@@ -129,8 +129,7 @@ def events_page() -> str:
 def refusals_page() -> str:
     for room in _ROOMS:  # every module is imported, so that every refusal is known
         for found in pkgutil.walk_packages([str(ROOT / room)], f"{room}."):
-            if found.name != "server.roles":  # a program
-                importlib.import_module(found.name)
+            importlib.import_module(found.name)
 
     lines = [_NOTE, "# Refusals", _REFUSALS, "", "| code | branch | meaning |", "|---|---|---|"]
     for refusal in sorted(_all(Refusal), key=lambda r: (r.code, r.__name__)):
