@@ -11,6 +11,7 @@ from typing import Final
 
 from kernel.context import Envelope, acting_as
 from kernel.events import Recorded
+from kernel.refusals import Conflict
 from registry.access.events import AccountCreated
 from registry.access.passwords import generate_password
 from server.settings import Settings
@@ -34,10 +35,13 @@ def prepare(settings: Settings) -> FirstAccount | None:
         if _any_account(installation):
             return None
         account = FirstAccount(FIRST_ADMINISTRATOR, generate_password(20))
-        with acting_as(Envelope(subject="system", protocol="cli", purpose="first start")):
-            installation.administration.create_account(
-                account.login, "安全管理员", ("security_admin",), account.password
-            )
+        try:
+            with acting_as(Envelope(subject="system", protocol="cli", purpose="first start")):
+                installation.administration.create_account(
+                    account.login, "安全管理员", ("security_admin",), account.password
+                )
+        except Conflict:
+            return None  # another node of the same database was first, and printed its password
         return account
 
 
