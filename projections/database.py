@@ -39,12 +39,29 @@ GENERATIONS: Final = sa.Table(
 )
 _LOCK_KEY: Final = 0x7069616E6B75  # "pianku", for the advisory lock that guards table creation
 _GENERATION_TTL_SECONDS: Final = 0.5
+AWAY: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
+"""What says that a database cannot serve now (away, locked, full, read only)."""
+
+
+class ViewsAway(Unavailable):
+    """The views' database cannot serve now."""
+
+    code = "views_away"
 
 
 class ViewBehind(Unavailable):
     """The view has not caught up with what was already acknowledged."""
 
     code = "view_behind"
+
+
+@contextmanager
+def told_when_away() -> Iterator[None]:
+    """Turn a database that cannot serve now into `ViewsAway`; other errors are bugs."""
+    try:
+        yield
+    except AWAY as problem:
+        raise ViewsAway from problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +88,9 @@ def sqlite_engine(path: str, *, writer: bool) -> Engine:
     `synchronous=NORMAL` is enough here: views are derived, and rows and position are one
     transaction, so a lost tail is replayed.
     """
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+    engine = sa.create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": 30}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
@@ -104,7 +123,12 @@ def postgres_engine(dsn: str, *, schema: str) -> Engine:
         return connection
 
     return sa.create_engine(
-        "postgresql+psycopg://", creator=connect, pool_size=8, max_overflow=16, pool_pre_ping=True
+        "postgresql+psycopg://",
+        creator=connect,
+        pool_size=8,
+        max_overflow=16,
+        pool_pre_ping=True,
+        hide_parameters=True,  # an error's text would quote names and numbers
     )
 
 
@@ -185,7 +209,7 @@ class ViewsDatabase:
         moment = time.monotonic()
         if held is not None and moment - held[0] < _GENERATION_TTL_SECONDS:
             return held[1]
-        with self.reader.connect() as connection:
+        with told_when_away(), self.reader.connect() as connection:
             found = self._live_row(connection, view)
         self._live[view] = (moment, found)
         return found
@@ -207,7 +231,7 @@ class ViewsDatabase:
         if fresh:
             self.wait(view)
         generation = self.live(view)
-        with self.reader.connect() as connection:
+        with told_when_away(), self.reader.connect() as connection:
             yield connection, self.tables(view, generation.suffix)
 
     def wait(self, view: str) -> None:
@@ -234,7 +258,7 @@ class ViewsDatabase:
             GENERATIONS.c.version == version,
             GENERATIONS.c.state.in_((LIVE, STOPPED)),
         )
-        with self.reader.connect() as connection:
+        with told_when_away(), self.reader.connect() as connection:
             row = connection.execute(query).first()
         if row is None:
             return -1

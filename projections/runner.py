@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from kernel.ledger.ports import Follower, Ledger
 from kernel.refusals import Unavailable
 from projections.contract import Projection, ViewSpec
 from projections.database import (
+    AWAY,
     BUILDING,
     GENERATIONS,
     LIVE,
@@ -33,7 +34,7 @@ log = logging.getLogger("pianku.projections")
 _BATCH: Final = 1000
 _ATTEND_SECONDS: Final = 1.0
 _GULP_SECONDS: Final = 0.02
-_AWAY: Final = (Unavailable, sa.exc.OperationalError, sa.exc.InterfaceError)
+_AWAY: Final = (Unavailable, *AWAY)
 """What says that a tier or the database cannot serve now; anything else is poison."""
 
 
@@ -54,12 +55,23 @@ def _wanted(spec: ViewSpec, events: Sequence[Recorded]) -> list[Recorded]:
     return [event for event in events if event.fact.TOPIC in spec.topics]
 
 
-def _move(connection: sa.Connection, moved: Sequence[tuple[str, int]], position: int) -> None:
-    if moved:
-        key = sa.tuple_(GENERATIONS.c.view, GENERATIONS.c.generation)
-        connection.execute(
-            GENERATIONS.update().where(key.in_(list(moved))).values(position=position)
+def _move(connection: sa.Connection, generation: Generation, position: int) -> bool:
+    """Move a generation on; False when somebody else has moved it meanwhile.
+
+    Done before its rows are written, in their transaction: a second runner waits here for the
+    first and then finds that there is nothing left to do, so no event is applied twice.
+    """
+    moved = connection.execute(
+        GENERATIONS.update()
+        .where(
+            GENERATIONS.c.view == generation.view,
+            GENERATIONS.c.generation == generation.generation,
+            GENERATIONS.c.position == generation.position,
+            GENERATIONS.c.state.in_((LIVE, BUILDING)),
         )
+        .values(position=position)
+    )
+    return moved.rowcount == 1
 
 
 class Runner:
@@ -101,7 +113,11 @@ class Runner:
             follower.stop()
 
     def _follow(self, ledger: str) -> None:
-        self._attempt(lambda: self.catch_up(ledger))
+        while not self._stopping.is_set():
+            self._attempt(lambda: self._follow_on(ledger))
+
+    def _follow_on(self, ledger: str) -> None:
+        self.catch_up(ledger)
         follower = self._ledgers[ledger].follow(self._lowest(ledger))
         self._followers.append(follower)
         if self._stopping.is_set():
@@ -110,7 +126,7 @@ class Runner:
             if self._stopping.is_set():
                 return
             began = time.monotonic()
-            self._attempt(lambda batch=batch: self._take(ledger, batch))  # type: ignore[misc]
+            self._take(ledger, batch)
             # A steady stream of small commits is taken in gulps: a transaction costs as much as
             # twenty events. After a pause the first event is applied at once.
             self._stopping.wait(max(0.0, began + _GULP_SECONDS - time.monotonic()))
@@ -121,10 +137,10 @@ class Runner:
             self.catch_up(ledger)
 
     def _attempt(self, work: Callable[[], None]) -> None:
-        """Do it; when the database is away nothing is lost, `_attend` catches up later."""
+        """Do it; whatever goes wrong nothing is lost, and it is tried again a little later."""
         try:
             work()
-        except _AWAY as problem:
+        except Exception as problem:  # noqa: BLE001 - only its kind is told: it may quote data
             log.warning("views wait", extra={"problem": type(problem).__name__})
             self._stopping.wait(_ATTEND_SECONDS)
 
@@ -170,20 +186,16 @@ class Runner:
     ) -> list[tuple[Generation, Exception]]:
         """Apply and move on all generations; returns those that could not."""
         failed: list[tuple[Generation, Exception]] = []
-        moved: list[tuple[str, int]] = []
         with self._database.writer.begin() as connection:
             for generation in ready:
                 spec = self._database.specs[generation.view]
                 wanted = _wanted(spec, [e for e in batch if e.position > generation.position])
                 try:
-                    if wanted:
-                        with connection.begin_nested():
+                    with connection.begin_nested():
+                        if _move(connection, generation, batch[-1].position) and wanted:
                             self._projection(generation, spec).apply(connection, wanted)
                 except Exception as problem:  # noqa: BLE001 - told apart in _one_by_one
                     failed.append((generation, problem))
-                else:
-                    moved.append((generation.view, generation.generation))
-            _move(connection, moved, batch[-1].position)
         return failed
 
     def _one_by_one(
@@ -198,10 +210,11 @@ class Runner:
         for event in events:
             try:
                 with self._database.writer.begin() as connection:
+                    if not _move(connection, generation, event.position):
+                        return
                     if wanted := _wanted(spec, (event,)):
                         self._projection(generation, spec).apply(connection, wanted)
-                    key = (generation.view, generation.generation)
-                    _move(connection, [key], event.position)
+                generation = replace(generation, position=event.position)
             except _AWAY:
                 return
             except Exception as cause:  # noqa: BLE001 - whatever it is, only this view stops

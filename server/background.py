@@ -5,6 +5,7 @@ Design A3 (seals), RAD TF-2 4.68 (manifests). Called by `server.roles` for the p
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -16,6 +17,8 @@ from workflows.identify_patient import PatientPolicy
 from workflows.publish_study import PublishStudy, StudyPublisher
 
 _SEAL_LOOK_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 5.0
+log = logging.getLogger("pianku.background")
 
 Work = Callable[[threading.Event], None]
 """Runs until its event is set."""
@@ -23,13 +26,27 @@ Work = Callable[[threading.Event], None]
 
 def background_work(here: Installation) -> Sequence[tuple[str, Work]]:
     """Return what is to run, by name."""
-    work: list[tuple[str, Work]] = [("seal", lambda stopping: _seal(here, stopping))]
+    work: list[tuple[str, Work]] = [("seal", _steady(lambda stopping: _seal(here, stopping)))]
     if here.settings.study.publish:
         publisher = StudyPublisher(
             here.studies, _publish(here), quiet_seconds=here.settings.study.quiet_seconds
         )
-        work.append(("publish", publisher.run))
+        work.append(("publish", _steady(publisher.run)))
     return work
+
+
+def _steady(work: Work) -> Work:
+    """Have `work` begin again after whatever ends it early: a database or disk that was away."""
+
+    def run(stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            try:
+                work(stopping)
+            except Exception:
+                log.exception("background work begins again")
+                stopping.wait(_AGAIN_SECONDS)
+
+    return run
 
 
 def _publish(here: Installation) -> PublishStudy:

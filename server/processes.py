@@ -97,21 +97,27 @@ class Supervisor:
         self._children: list[_Child] = []
         self._deaths: list[float] = []
         self._failed = False
-        self._lock = self._claim_directory(settings.directory)
+        self._locks = self._claim_directory(settings.directory)
         _FORKING.set_forkserver_preload(list(_LOADED))
+        # A signal to the whole group must not take the forking process from under the roles.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         forkserver.ensure_running()  # it imports while we prepare
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         self._sockets = self._bind_doors(settings)
         self.settings = self._with_ports(settings)
 
-    def _claim_directory(self, directory: Path) -> IO[str]:
+    def _claim_directory(self, directory: Path) -> list[IO[str]]:
         directory.mkdir(parents=True, exist_ok=True)
-        # Roles started apart on one host share the folder: each role set has a lock of its own.
-        handle = (directory / f"lock-{'-'.join(self.roles)}").open("w")
+        # Roles started apart on one host share the folder: each role has a lock of its own.
+        handles: list[IO[str]] = [(directory / f"lock-{role}").open("w") for role in self.roles]
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for handle in handles:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:
+            for handle in handles:
+                handle.close()
             raise CannotStart("another instance runs on this data folder") from problem
-        return handle
+        return handles
 
     def _bind_doors(self, settings: Settings) -> dict[str, socket.socket]:
         doors = {
@@ -162,7 +168,9 @@ class Supervisor:
                 log.error(
                     "role ended", extra={"role": child.role, "exit_code": child.process.exitcode}
                 )
-                if self._too_many_deaths():
+                if _lives(child) or self._too_many_deaths():
+                    # Reported dead yet alive: the forking process is gone, and with it our hold
+                    # on the roles. A second set beside them would be worse than a new start.
                     self._failed = True
                     self._stopping.set()
                     break
@@ -188,18 +196,35 @@ class Supervisor:
         """Stop the roles in reverse order of start, the doors before the projector."""
         self._stopping.set()
         for child in reversed(self._children):
-            if child.process.is_alive():
-                child.process.terminate()
+            _signal(child, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
         for child in self._children:
             child.process.join(max(0.1, deadline - time.monotonic()))
-            if child.process.is_alive():
+            while _lives(child) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if _lives(child):
                 log.error("role killed", extra={"role": child.role})
-                child.process.kill()
-                child.process.join()
+                _signal(child, signal.SIGKILL)
         for listener in self._sockets.values():
             listener.close()
-        self._lock.close()
+        for lock in self._locks:
+            lock.close()
+
+
+def _lives(child: _Child) -> bool:
+    """Tell whether the process really runs, whatever the forking process says of it."""
+    pid = child.process.pid
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except OSError:
+        return child.process.is_alive()
+    return state != "Z"
+
+
+def _signal(child: _Child, number: signal.Signals) -> None:
+    if child.process.pid is not None and _lives(child):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.process.pid, number)
 
 
 def _is_ready(child: _Child) -> bool:
@@ -218,6 +243,7 @@ def _be(order: RoleOrder, telling: Connection) -> None:
 
     # A Ctrl-C in the terminal reaches the parent only, which then stops us in order.
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     with contextlib.suppress(OSError):  # a name for `ps`, where /proc lets us
         Path("/proc/self/comm").write_text(f"pianku-{order.role}", encoding="ascii")
     main(order, lambda: telling.send(_READY))

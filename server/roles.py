@@ -66,10 +66,12 @@ def _project(installation: Installation, tell_ready: Callable[[], None]) -> None
     for thread in threads:
         thread.start()
     tell_ready()
-    runner.run()
-    stopping.set()
-    for thread in threads:
-        thread.join()
+    try:
+        runner.run()
+    finally:
+        stop()
+        for thread in threads:
+            thread.join()
 
 
 class _Server(uvicorn.Server):

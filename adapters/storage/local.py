@@ -147,8 +147,7 @@ class LocalBlobStore:
         except OSError:
             # The name may already stand for octets that never reached the disk.
             if is_new:
-                with suppress(FileNotFoundError):
-                    os.unlink(place)  # noqa: PTH108 - a text
+                _unlink_own(fd, place)
             raise
 
     @staticmethod
@@ -188,6 +187,13 @@ class LocalBlobStore:
             _sync_file(source)
             source.replace(place)
         _sync_folder(self._quarantine)
+
+
+def _unlink_own(fd: int, place: str) -> None:
+    """Take a name back, unless somebody has meanwhile put durable octets under it."""
+    with suppress(FileNotFoundError):
+        if os.stat(place).st_ino == os.fstat(fd).st_ino:  # noqa: PTH116 - a text
+            os.unlink(place)  # noqa: PTH108
 
 
 class LocalIncoming:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from lxml import etree
 
-from adapters.guard.guard import Guard
+from adapters.guard.guard import AuditUnavailable, Guard
 from adapters.soap.faults import SoapFault
 from adapters.xds import decode, encode
 from adapters.xds.call import Answer, Call
@@ -47,8 +47,8 @@ class ProvideAndRegisterDocumentSet:
             )
         try:
             return self._filed(call)
-        except Forbidden:
-            raise
+        except (AuditUnavailable, Forbidden):
+            raise  # what was registered must not be told and recorded as failed
         except Refusal as refusal:
             self._guard.record(call.subject, "store", "failed", TRANSACTION, detail=refusal.code)
             return Answer(encode.registry_response((registry_error(refusal),)), mtom=True)

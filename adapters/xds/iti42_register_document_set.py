@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.guard.guard import Guard
+from adapters.guard.guard import AuditUnavailable, Guard
 from adapters.xds import decode, encode
 from adapters.xds.call import Answer, Call
 from adapters.xds.faults import registry_error
@@ -30,8 +30,8 @@ class RegisterDocumentSet:
         """Register it, or tell in the RegistryErrorList why not."""
         try:
             return self._registered(call)
-        except Forbidden:
-            raise
+        except (AuditUnavailable, Forbidden):
+            raise  # what was registered must not be told and recorded as failed
         except Refusal as refusal:
             self._guard.record(call.subject, "register", "failed", TRANSACTION, detail=refusal.code)
             return Answer(encode.registry_response((registry_error(refusal),)))

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from projections.database import GENERATIONS, ViewsDatabase
+from projections.database import GENERATIONS, ViewsDatabase, told_when_away
 from projections.permissions.projection import NAME
 
 
@@ -89,7 +89,7 @@ class PermissionsView:
     def position(self) -> tuple[int, int]:
         """Return (generation, position) of what `snapshot` would tell now; one cheap query."""
         live = self._database.live(NAME)
-        with self._database.reader.connect() as connection:
+        with told_when_away(), self._database.reader.connect() as connection:
             return live.generation, _position(connection, live.generation)
 
     def snapshot(self, *, fresh: bool = False) -> Snapshot:

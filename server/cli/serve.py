@@ -57,6 +57,7 @@ def command(
     context: click.Context, /, *, profile: str | None, roles: tuple[str, ...], **doors: str | None
 ) -> None:
     """Serve an installation: nothing is allowed that was not granted."""
+    from adapters.guard.credentials import is_loopback
     from server.first_start import prepare
     from server.processes import ROLES, Supervisor
 
@@ -70,6 +71,11 @@ def command(
         click.echo("it is shown only now; sign in and change it")
     supervisor.start()
     tell_doors(supervisor.settings, wanted)
+    http = supervisor.settings.http
+    if "web" in wanted and not http.tls_certificate and not is_loopback(http.host):
+        click.echo(
+            "warning   HTTP is clear text and open to other machines: set http.tls_certificate"
+        )
     click.echo("ready")
     context.exit(supervisor.watch())
 

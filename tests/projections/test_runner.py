@@ -18,7 +18,7 @@ from kernel.ledger.ports import Append, StreamAppend
 from kernel.ledger.topics import TopicTable
 from kernel.refusals import Unavailable
 from projections.contract import ViewSpec
-from projections.database import ViewBehind, ViewsDatabase, sqlite_engine
+from projections.database import ViewBehind, ViewsAway, ViewsDatabase, sqlite_engine
 from projections.runner import Runner
 
 
@@ -256,3 +256,24 @@ def test_a_tier_or_database_that_is_away_is_no_poison(
     away = False
     runner.catch_up("facts")
     assert rows(views, "a") == [1, 2]
+
+
+def test_a_second_projector_applies_nothing_twice(
+    tmp_path: Path, ledger: EventLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = database(tmp_path, ledger, spec("a"))
+    first, second = Runner(views, {"facts": ledger}), Runner(views, {"facts": ledger})
+    count(ledger, 1, 2)
+    as_it_stood = second._running("facts")
+    first.catch_up("facts")
+    # The second looked before the first was done: its row says position 0.
+    monkeypatch.setattr(second, "_running", lambda _ledger: as_it_stood)
+    second.apply("facts", ledger.read(0))
+    assert rows(views, "a") == [1, 2]
+    assert [lag.state for lag in first.lags()] == ["live"]
+
+
+def test_a_reader_is_told_that_the_database_is_away(tmp_path: Path, ledger: EventLedger) -> None:
+    views = database(tmp_path, ledger, spec("a"))
+    with pytest.raises(ViewsAway), views.reading("a") as (connection, _tables):
+        connection.execute(sa.text("SELECT * FROM nowhere"))
