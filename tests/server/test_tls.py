@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 import socket
 import ssl
 import subprocess
@@ -128,7 +127,7 @@ def test_a_certificate_of_another_authority_does_not_pass_the_handshake(
         ask(server.port, pki, foreign)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.peer("curl")
 def test_curl_with_and_without(served: tuple[Installation, TlsServer], pki: Authority) -> None:
     place, server = served
     client = pki.issue("curl")

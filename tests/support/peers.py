@@ -51,6 +51,7 @@ PEERS: Final[Mapping[str, Peer]] = {
     "wrk": Peer("an HTTP load generator", programs=("wrk",), package="wrk"),
     "curl": Peer("an HTTP client", programs=("curl",), package="curl"),
     "poppler": Peer("a PDF renderer", programs=("pdftoppm",), package="poppler-utils"),
+    "ghostscript": Peer("a PDF interpreter", programs=("gs",), package="ghostscript"),
     "openssl": Peer("a maker of certificates", programs=("openssl",), package="openssl"),
     "postgresql": Peer("a PostgreSQL server", programs=("initdb", "pg_ctl"), package="postgresql"),
     "meilisearch": Peer("the search server Meilisearch", programs=("meilisearch",), offered=False),

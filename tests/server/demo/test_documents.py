@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import subprocess
 import zlib
 from datetime import date
@@ -99,7 +98,7 @@ def test_the_text_can_be_copied_out(papers):
     assert "右".encode("utf-16-be").hex().upper().encode() in unicode_map
 
 
-@pytest.mark.skipif(shutil.which("gs") is None, reason="needs Ghostscript")
+@pytest.mark.peer("ghostscript")
 def test_ghostscript_reads_the_chinese_text(papers, tmp_path):
     (tmp_path / "x.pdf").write_bytes(papers[0].documents[0].content)
     done = subprocess.run(

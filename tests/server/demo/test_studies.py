@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 import subprocess
 from datetime import date
 
@@ -60,7 +59,7 @@ def test_every_kind_survives_a_round_trip_and_is_the_same_every_time(made):
             assert pixels.max() > pixels.min()
 
 
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="needs dicom3tools")
+@pytest.mark.peer("dicom3tools")
 def test_dciodvfy_finds_no_error(made, tmp_path):
     kind, instances = made
     if kind in {"RT", "FILES"}:
@@ -129,7 +128,7 @@ def test_names_are_written_in_the_declared_character_set(patient):
         assert str(dcmread(io.BytesIO(file)).PatientName) == patient.person_name
 
 
-@pytest.mark.skipif(shutil.which("dcmdump") is None, reason="needs dcmtk")
+@pytest.mark.peer("dcmtk")
 @pytest.mark.parametrize("patient", [people.QIAN_QI, people.LI_SI], ids=lambda p: p.id)
 def test_dcmtk_reads_the_names(patient, tmp_path):
     exam = sample_exam("ECG", patient=patient)
