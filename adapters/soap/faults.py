@@ -10,6 +10,7 @@ from typing import Final
 from uuid import uuid4
 
 from adapters.soap.names import SOAP, WSA, escaped
+from kernel.refusals import Forbidden, Refusal, Unauthenticated, Unavailable
 
 SENDER: Final = "Sender"
 RECEIVER: Final = "Receiver"
@@ -40,6 +41,30 @@ class SoapFault(Exception):  # noqa: N818 - the standard's word is fault
         self.status = status or (500 if code == RECEIVER else 400)
         self.challenge = challenge
         """Whether the caller should be told how to authenticate (RFC 9110, 11.6.1)."""
+
+
+def of(problem: SoapFault | Refusal) -> SoapFault:
+    """Return the fault for a refusal that no business answer tells: the caller, or our state."""
+    match problem:
+        case SoapFault():
+            return problem
+        case Unauthenticated():
+            return SoapFault(
+                "the caller is not known: offer a bearer token or a client certificate",
+                status=401,
+                challenge=True,
+            )
+        case Forbidden():
+            return SoapFault("the caller may not do this", status=403)
+        case Unavailable():
+            return SoapFault(str(problem), code=RECEIVER, status=503)
+        case _:
+            return SoapFault(problem.message)
+
+
+def internal(correlation: str) -> SoapFault:
+    """Return the fault for our own mistake; the log has more under the same id."""
+    return SoapFault(f"internal error, correlation {correlation}", code=RECEIVER)
 
 
 def render(fault: SoapFault, relates_to: str = "") -> bytes:

@@ -1,4 +1,4 @@
-"""Refusals -> XDS error codes, or SOAP faults where the caller is the reason.
+"""Refusals -> XDS error codes; what concerns the caller is a SOAP fault (`adapters.soap.faults`).
 
 Implements ITI TF-3 table 4.2.4.1-2 (error codes). The nearest class in a refusal's ancestry
 decides, so every leaf of `kernel.refusals` has its word. Called by the endpoint.
@@ -9,21 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from adapters.soap.faults import RECEIVER, SoapFault
 from adapters.xds import refusals as queries
 from adapters.xds.encode import RegistryError
 from kernel.identifiers import BadIdentifier
 from kernel.ledger.ports import LedgerUnavailable
-from kernel.refusals import (
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    Refusal,
-    TooMuch,
-    Unauthenticated,
-    Unavailable,
-)
+from kernel.refusals import Conflict, Forbidden, Invalid, NotFound, Refusal, TooMuch, Unavailable
 from projections.database import ViewBehind
 from registry.documents import refusals as documents
 from repository.objects import refusals as objects
@@ -76,24 +66,3 @@ def registry_error(refusal: Refusal) -> RegistryError:
     """Return the entry of the RegistryErrorList that tells a refusal."""
     location = refusal.details.get("attribute") or refusal.details.get("object") or ""
     return RegistryError(error_code(type(refusal)), refusal.message, str(location))
-
-
-def security_fault(refusal: Forbidden) -> SoapFault:
-    """Return the SOAP fault for a caller who is unknown or may not do this."""
-    if isinstance(refusal, Unauthenticated):
-        return SoapFault(
-            "the caller is not known: offer a bearer token or a client certificate",
-            status=401,
-            challenge=True,
-        )
-    return SoapFault("the caller may not do this", status=403)
-
-
-def unavailable_fault(problem: Unavailable) -> SoapFault:
-    """Return the SOAP fault for a request that cannot even be recorded now."""
-    return SoapFault(str(problem), code=RECEIVER, status=503)
-
-
-def internal_fault(correlation: str) -> SoapFault:
-    """Return the SOAP fault for our own mistake; the log has more under the same id."""
-    return SoapFault(f"internal error, correlation {correlation}", code=RECEIVER)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from adapters.guard.guard import Guard
+from adapters.soap.door import Answer, Call
 from adapters.xds import encode, encode_objects
-from adapters.xds.call import Answer, Call
 from adapters.xds.faults import registry_error
 from adapters.xds.query_answers import ANSWERS, Asked, Found, patient_parameter
 from adapters.xds.refusals import QueryUnknown, ResultNotSinglePatient, TooManyResults

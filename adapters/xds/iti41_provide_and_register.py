@@ -11,9 +11,9 @@ from uuid import UUID
 from lxml import etree
 
 from adapters.guard.guard import AuditUnavailable, Guard
+from adapters.soap.door import Answer, Call
 from adapters.soap.faults import SoapFault
 from adapters.xds import decode, encode
-from adapters.xds.call import Answer, Call
 from adapters.xds.decode import DecodedSubmission
 from adapters.xds.faults import registry_error
 from kernel.context import acting_as

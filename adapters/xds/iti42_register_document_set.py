@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from adapters.guard.guard import AuditUnavailable, Guard
+from adapters.soap.door import Answer, Call
 from adapters.xds import decode, encode
-from adapters.xds.call import Answer, Call
 from adapters.xds.faults import registry_error
 from kernel.context import acting_as
 from kernel.refusals import Forbidden, Refusal

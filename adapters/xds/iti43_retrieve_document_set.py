@@ -10,9 +10,9 @@ from typing import Final
 from uuid import uuid4
 
 from adapters.guard.guard import Guard
+from adapters.soap.door import Answer, Call
 from adapters.soap.exchange import Part
 from adapters.xds import decode, encode
-from adapters.xds.call import Answer, Call
 from adapters.xds.decode import DocumentRequest
 from adapters.xds.encode import DocumentResponse, RegistryError
 from adapters.xds.faults import registry_error
