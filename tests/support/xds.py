@@ -24,6 +24,7 @@ LCM: Final = "urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0"
 RS: Final = "urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0"
 XDS: Final = "urn:ihe:iti:xds-b:2007"
 NAMES: Final = {"rim": RIM, "query": QUERY, "lcm": LCM, "rs": RS, "xds": XDS}
+Element = etree._Element
 SUCCESS: Final = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Success"
 APPROVED: Final = "urn:oasis:names:tc:ebxml-regrep:StatusType:Approved"
 ITI18: Final = "urn:ihe:iti:2007:RegistryStoredQuery"
@@ -63,17 +64,22 @@ class Document:
     codes: Mapping[str, tuple[str, str, str]] = field(default_factory=lambda: CODES)
 
 
-def provide_and_register(client: SoapClient, document: Document, *, mtom: bool = True) -> Answer:
-    """Send ITI-41 with one document."""
+def provide_and_register(
+    client: SoapClient, document: Document, *, mtom: bool = True,
+    relation: tuple[str, str] | None = None,
+) -> Answer:  # fmt: skip
+    """Send ITI-41 with one document; `relation` is its association type and target."""
     content_id = f"{uuid4()}@walk"
     body = submission(document, f'<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" '
-                                f'href="cid:{content_id}"/>')  # fmt: skip
+                                f'href="cid:{content_id}"/>', relation)  # fmt: skip
     return client.call(
         "/xds/repository", ITI41, body, {content_id: document.content} if mtom else None
     )
 
 
-def submission(document: Document, inside: str) -> str:
+def submission(
+    document: Document, inside: str, relation: tuple[str, str] | None = None
+) -> str:
     """Return the body of ITI-41; `inside` is the content of xds:Document."""
     now = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
     entry = "".join((
@@ -96,6 +102,10 @@ def submission(document: Document, inside: str) -> str:
         _identifier("urn:uuid:96fdda7c-d067-4183-912e-bf5ee74998a8", "set",
                     "XDSSubmissionSet.uniqueId", new_uid()),
     ))  # fmt: skip
+    related = "" if relation is None else (
+        f'<rim:Association id="{_id()}" sourceObject="doc" targetObject="{relation[1]}" '
+        f'associationType="{relation[0]}"/>'
+    )  # fmt: skip
     return (
         f'<xds:ProvideAndRegisterDocumentSetRequest xmlns:xds="{XDS}" xmlns:lcm="{LCM}" '
         f'xmlns:rim="{RIM}"><lcm:SubmitObjectsRequest><rim:RegistryObjectList>'
@@ -104,7 +114,7 @@ def submission(document: Document, inside: str) -> str:
         f'<rim:RegistryPackage id="set">{submission_set}</rim:RegistryPackage>'
         f'<rim:Association id="{_id()}" sourceObject="set" targetObject="doc" '
         f'associationType="urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember">'
-        f"{_slot('SubmissionSetStatus', 'Original')}</rim:Association>"
+        f"{_slot('SubmissionSetStatus', 'Original')}</rim:Association>{related}"
         f"</rim:RegistryObjectList></lcm:SubmitObjectsRequest>"
         f'<xds:Document id="doc">{inside}</xds:Document>'
         f"</xds:ProvideAndRegisterDocumentSetRequest>"
