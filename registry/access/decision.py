@@ -23,6 +23,7 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
         "retrieve": ANY,
         "store": ANY,
         "register": ANY,
+        "remove": ANY,
         "feed": ANY,
         "echo": ANY,
         "find": ANY,

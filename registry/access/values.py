@@ -28,7 +28,7 @@ ADMINISTRATORS: Final = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.
 
 ACTIONS: Final = frozenset(
     {
-        "query", "view", "retrieve", "store", "register", "feed",
+        "query", "view", "retrieve", "store", "register", "remove", "feed",
         "echo", "find", "move", "get", "read-audit", "configure",
     }
 )  # fmt: skip

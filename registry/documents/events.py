@@ -92,3 +92,19 @@ class AssociationDeprecated(Fact, frozen=True, kw_only=True):
 
     TOPIC: ClassVar[str] = "association.deprecated:v1"
     entry_uuid: UUID
+
+
+class DocumentUnrelated(Fact, frozen=True, kw_only=True):
+    """An association that pointed at this DocumentEntry was removed (ends `DocumentRelated`)."""
+
+    TOPIC: ClassVar[str] = "document.unrelated:v1"
+    entry_uuid: UUID
+    association: UUID
+
+
+class MetadataRemoved(Fact, frozen=True, kw_only=True):
+    """A registry object was removed for good; the last fact of its stream (ITI TF-2 3.62)."""
+
+    TOPIC: ClassVar[str] = "metadata.removed:v1"
+    entry_uuid: UUID
+    patient_key: UUID | None = None

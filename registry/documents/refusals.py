@@ -75,3 +75,15 @@ class TargetDeprecated(Conflict):
     """An association points at a document that is deprecated."""
 
     code: ClassVar[str] = "target_deprecated"
+
+
+class StillReferenced(Conflict):
+    """An association that stays points at an object that is to be removed."""
+
+    code: ClassVar[str] = "still_referenced"
+
+
+class LeftUnreferenced(Conflict):
+    """The removal would leave an object without any association."""
+
+    code: ClassVar[str] = "left_unreferenced"

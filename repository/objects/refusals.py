@@ -1,13 +1,13 @@
-"""Why documents were not taken in or not handed out (ITI TF-2 3.41.4.1.3, 3.43.4.2.3).
+"""Why documents were not taken in, handed out or removed (ITI TF-2 3.41.4.1.3, 3.43, 3.86).
 
-Raised by `commands.py` here and by the workflows that store and retrieve documents.
+Raised by `commands.py` here and by the workflows that store, retrieve and remove documents.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from kernel.refusals import Invalid, NotFound
+from kernel.refusals import Conflict, Invalid, NotFound
 
 
 class ContentMissing(Invalid):
@@ -44,3 +44,15 @@ class RepositoryUnknown(NotFound):
     """The repositoryUniqueId is not that of this repository."""
 
     code: ClassVar[str] = "repository_unknown"
+
+
+class DocumentNotRemovable(Conflict):
+    """The document has no octets that could be removed: it is made when it is asked for."""
+
+    code: ClassVar[str] = "document_not_removable"
+
+
+class DocumentNotGenerated(NotFound):
+    """No generator of this repository makes this kind of on-demand document."""
+
+    code: ClassVar[str] = "document_not_generated"

@@ -10,7 +10,7 @@ from adapters.xds import endpoint, faults
 from kernel.refusals import Refusal, leaves
 from registry.documents.refusals import MetadataInvalid
 
-_KNOWN = re.compile(r"XDS\w+|UnresolvedReferenceException")
+_KNOWN = re.compile(r"XDS\w+|UnresolvedReferenceException|ReferencesExistException")
 
 
 @pytest.mark.parametrize("refusal", leaves(Refusal), ids=lambda r: r.__name__)

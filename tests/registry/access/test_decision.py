@@ -12,7 +12,7 @@ from registry.access.values import ACCESS_KINDS, ACTIONS, SYSTEM_KINDS, Resource
 DATA = ("study", "document", "patient", "instance")
 KINDS = (*DATA, "audit", *sorted(ACCESS_KINDS), *sorted(SYSTEM_KINDS))
 READ = {"query", "view", "retrieve"}
-CLIENT = READ | {"store", "register", "feed", "echo", "find", "move", "get"}
+CLIENT = READ | {"store", "register", "remove", "feed", "echo", "find", "move", "get"}
 
 
 def expected(role: str, action: str, kind: str) -> bool:
