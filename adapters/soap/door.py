@@ -117,6 +117,7 @@ class _Door:
         try:
             message = exchange.message()
             message_id = message.message_id
+            _insist_on_this_connection(message)
             transaction = self._transaction(message.action)
             answer = transaction(Call(subject, message.body, exchange, message))
             action = answer.action or f"{message.action}Response"
@@ -150,6 +151,15 @@ class _Door:
         if mtom.length <= _AT_ONCE_BYTES:
             return Response(b"".join(mtom), headers=headers)
         return StreamingResponse(iter(mtom), headers=headers)
+
+
+def _insist_on_this_connection(message: envelope.Message) -> None:
+    for name, address in (("ReplyTo", message.reply_to), ("FaultTo", message.fault_to)):
+        if address:
+            raise SoapFault(
+                f"wsa:{name} must be anonymous: answers go back on the same connection",
+                subcode="OnlyAnonymousAddressSupported",
+            )
 
 
 def _fault(fault: SoapFault, relates_to: str = "") -> Response:

@@ -93,23 +93,34 @@ class Exchange:
             elif len(self._pending) >= _HOP_BYTES:
                 await run_in_threadpool(self._feed)
 
+    def take(self, chunk: bytes) -> None:
+        """Take in the next octets of the body, in a thread that may block; raises SoapFault."""
+        self._pending += chunk
+        if self._reader is not None:
+            self._feed()
+        elif len(self._pending) > self._limits.root_bytes:
+            raise SoapFault("the message is too large", status=413)
+
     def message(self) -> envelope.Message:
-        """Return the SOAP message once all octets are there; raises SoapFault."""
+        """Return the SOAP request once all octets are there; raises SoapFault."""
+        octets, charset = self._envelope()
+        action = self._type.parameters.get("action", "") or self._root.action
+        return envelope.read(octets, charset=charset, http_action=action)
+
+    def answer(self) -> envelope.Message:
+        """Return the SOAP response to us once all octets are there; raises SoapFault."""
+        octets, charset = self._envelope()
+        return envelope.read_answer(octets, charset=charset)
+
+    def _envelope(self) -> tuple[bytes, str]:
+        """Return the octets of the envelope and its charset."""
         if self._reader is None:
-            return envelope.read(
-                bytes(self._pending),
-                charset=self._type.parameters.get("charset", ""),
-                http_action=self._type.parameters.get("action", ""),
-            )
+            return bytes(self._pending), self._type.parameters.get("charset", "")
         self._feed()
         self._reader.finish()
         if not self._seen_root:
             raise SoapFault("the multipart body has no root part")
-        return envelope.read(
-            bytes(self._root.octets),
-            charset=self._root.charset,
-            http_action=self._type.parameters.get("action", "") or self._root.action,
-        )
+        return bytes(self._root.octets), self._root.charset
 
     def content(self, element: etree._Element) -> Incoming | None:
         """Return the octets that an element holds or includes; None when it is empty.

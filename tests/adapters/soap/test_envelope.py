@@ -53,13 +53,7 @@ def test_default_namespaces_comments_and_white_space_do_no_harm() -> None:
             "Sender",
             "InvalidAddressingHeader",
         ),
-        (
-            made(
-                f"{ACTION}<a:ReplyTo><a:Address>http://elsewhere.example/</a:Address></a:ReplyTo>"
-            ),
-            "Sender",
-            "OnlyAnonymousAddressSupported",
-        ),
+        (made(f"{ACTION}<a:ReplyTo/>"), "Sender", "InvalidAddressingHeader"),
         (made(f'{ACTION}<x:y xmlns:x="urn:x" s:mustUnderstand="true"/>'), "MustUnderstand", ""),
     ],
 )
@@ -67,6 +61,13 @@ def test_what_breaks_soap_or_addressing_is_a_fault(data: bytes, code: str, subco
     with pytest.raises(SoapFault) as fault:
         read(data)
     assert (fault.value.code, fault.value.subcode) == (code, subcode)
+
+
+def test_s8_an_address_to_reply_to_is_read() -> None:
+    elsewhere = "<a:ReplyTo><a:Address> http://elsewhere.example/ </a:Address></a:ReplyTo>"
+    assert read(made(ACTION + elsewhere)).reply_to == "http://elsewhere.example/"
+    nowhere = f"<a:ReplyTo><a:Address>{WSA}/none</a:Address></a:ReplyTo>"
+    assert read(made(ACTION + nowhere)).reply_to == ""
 
 
 def test_a_header_that_need_not_be_understood_is_passed_over() -> None:
