@@ -16,7 +16,7 @@ from kernel.times import Clock, now
 from registry.documents import commands
 from registry.documents.commands import Known, Registration, RegistryObject, Rules
 from registry.documents.refusals import MetadataInvalid
-from registry.documents.values import Submission
+from registry.documents.values import ON_DEMAND, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ class RegisterDocuments:
         """Register `submission`; raises the refusals of `registry.documents`."""
         return self.with_objects(submission, {}, lambda: ())
 
+    def on_demand(self, submission: Submission) -> Registered:
+        """Register documents that are made when they are asked for (ITI TF-2 3.61)."""
+        key = self.patient_key(submission)
+        asked = Registration(submission, key, self._clock(), object_type=ON_DEMAND)
+        return self._append(asked, lambda: ())
+
     def with_objects(
         self,
         submission: Submission,
@@ -54,8 +60,12 @@ class RegisterDocuments:
         `keep` makes the octets durable and returns their facts; it is called once, after
         the submission was found good and before anything is recorded.
         """
-        patient_key = self.patient_key(submission)
-        asked = Registration(submission, patient_key, self._clock(), objects)
+        key = self.patient_key(submission)
+        return self._append(Registration(submission, key, self._clock(), objects), keep)
+
+    def _append(
+        self, asked: Registration, keep: Callable[[], Iterable[StreamAppend]]
+    ) -> Registered:
         decided = self._decide(asked, again=False)
         kept = tuple(keep())
         try:
@@ -64,7 +74,7 @@ class RegisterDocuments:
             # Somebody was faster: decide once more on what now stands there.
             decided = self._decide(asked, again=True)
             position = self._facts.append(_with(decided, kept))
-        return Registered(patient_key, position)
+        return Registered(asked.patient_key, position)
 
     def patient_key(self, submission: Submission) -> UUID:
         """Return the key of the submission's patient."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import msgspec
@@ -23,8 +23,11 @@ from registry.documents.events import (
     DocumentDeprecated,
     DocumentRegistered,
     DocumentRelated,
+    DocumentUnrelated,
     FolderCreated,
     FolderUpdated,
+    MetadataRemoved,
+    SubmissionAccepted,
 )
 from registry.documents.refusals import (
     MetadataInvalid,
@@ -32,7 +35,7 @@ from registry.documents.refusals import (
     ReferenceUnresolved,
     TargetDeprecated,
 )
-from registry.documents.values import Association, AssociationType, Status, Submission
+from registry.documents.values import ON_DEMAND, Association, AssociationType, Status, Submission
 
 _REPLACING: Final = frozenset({AssociationType.RPLC, AssociationType.XFRM_RPLC})
 _DEPENDENT: Final = frozenset({AssociationType.APND, AssociationType.XFRM})
@@ -47,6 +50,7 @@ class Kind(StrEnum):
     FOLDER = "folder"
     ASSOCIATION = "association"
     SUBMISSION_SET = "submission set"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +65,31 @@ class RegistryObject:
     patient_key: UUID | None = None
     inbound: tuple[Association, ...] = ()
     """Of a document: the relationships and folder memberships that point at it."""
+    on_demand: bool = False
+    """Of a document: made when it is asked for."""
 
     def apply(self, event: Recorded) -> RegistryObject:
         """Return the state after one more event of the stream."""
-        at = replace(self, version=event.version)
+        changes: dict[str, Any] = {}
         match event.fact:
-            case DocumentRegistered(patient_key=key):
-                return replace(at, kind=Kind.DOCUMENT, patient_key=key)
+            case DocumentRegistered(patient_key=key, hash=octets):
+                # Only an on-demand document has no hash (ITI TF-3 4.2.3.2.10), for ever readable.
+                changes = {"kind": Kind.DOCUMENT, "patient_key": key, "on_demand": not octets}
             case FolderCreated(patient_key=key):
-                return replace(at, kind=Kind.FOLDER, patient_key=key)
+                changes = {"kind": Kind.FOLDER, "patient_key": key}
+            case SubmissionAccepted(patient_key=key):
+                changes = {"kind": Kind.SUBMISSION_SET, "patient_key": key}
             case AssociationAsserted(patient_key=key):
-                return replace(at, kind=Kind.ASSOCIATION, patient_key=key)
+                changes = {"kind": Kind.ASSOCIATION, "patient_key": key}
             case DocumentRelated(association=association):
-                return replace(at, inbound=(*at.inbound, association))
+                changes = {"inbound": (*self.inbound, association)}
+            case DocumentUnrelated(association=gone):
+                changes = {"inbound": tuple(a for a in self.inbound if a.entry_uuid != gone)}
             case DocumentDeprecated() | AssociationDeprecated():
-                return replace(at, status=Status.DEPRECATED)
-            case _:
-                return at
+                changes = {"status": Status.DEPRECATED}
+            case MetadataRemoved():
+                changes = {"kind": Kind.REMOVED, "inbound": ()}
+        return replace(self, version=event.version, **changes)
 
 
 @dataclass(slots=True)
@@ -128,7 +140,8 @@ class Resolver:
         self._entries = {e.entry_uuid: e for e in submission.entries}
         self._folders = {f.entry_uuid for f in submission.folders}
         self._associations = {a.entry_uuid for a in submission.associations}
-        self._known = {u: o for u, o in known.items() if o.kind is not Kind.NOTHING}
+        absent = {Kind.NOTHING, Kind.REMOVED}
+        self._known = {u: o for u, o in known.items() if o.kind not in absent}
         self._result = Resolution(self._known)
 
     def resolve(self) -> Resolution:
@@ -158,7 +171,7 @@ class Resolver:
         elif association.type is AssociationType.SIGNS:
             self._signature(association, target)
         else:
-            raise _refusal(association, "IsSnapshotOf", "names no on-demand document")
+            self._snapshot(association)
         settled = msgspec.structs.replace(association, availability_status=Status.APPROVED)
         self._result.associations.append(settled)
 
@@ -219,6 +232,17 @@ class Resolver:
             self._same_patient(association.target)
             self._not_deprecated(association.target)
             self._point(association)
+
+    def _snapshot(self, association: Association) -> None:
+        """Let a stable document of this submission be a snapshot of a registered on-demand one."""
+        source, target = self._entries.get(association.source), self._known.get(association.target)
+        if source is None or source.object_type == ON_DEMAND:
+            raise _refusal(association, "sourceObject", "is no stable document of this submission")
+        if target is None or not target.on_demand:
+            raise _refusal(association, "targetObject", "is no registered on-demand document")
+        self._same_patient(association.target)
+        self._not_deprecated(association.target)
+        self._point(association)
 
     def _same_patient(self, uuid: UUID) -> None:
         held = self._known.get(uuid)

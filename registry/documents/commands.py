@@ -37,6 +37,7 @@ from registry.documents.refusals import (
     UniqueIdTwice,
 )
 from registry.documents.values import (
+    STABLE,
     AssociationType,
     DocumentEntry,
     Folder,
@@ -69,6 +70,8 @@ class Registration:
     moment: datetime
     objects: Mapping[UUID, str] = field(default_factory=dict)
     """entryUUID -> SHA-256 of the stored object, for documents of our own repository."""
+    object_type: str = STABLE
+    """What the transaction registers: stable documents (ITI-42) or on-demand ones (ITI-61)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ def unique_ids(submission: Submission) -> frozenset[str]:
 def register(asked: Registration, known: Known, rules: Rules) -> Append:
     """Return the one append that registers the submission; raises the refusals of this room."""
     submission = asked.submission
-    check_submission(submission)
+    check_submission(submission, asked.object_type)
     rules.code_sets.check_submission(submission)
     _check_patient(asked, known, rules)
     _check_unique_ids(submission, known)

@@ -17,6 +17,7 @@ from kernel.refusals import Invalid
 from kernel.times import check_dtm, pad_dtm
 from registry.documents.refusals import MetadataInvalid
 from registry.documents.values import (
+    ON_DEMAND,
     STABLE,
     Author,
     DocumentEntry,
@@ -44,11 +45,14 @@ _AVAILABILITY: Final = frozenset(
 )
 
 
-def check_submission(submission: Submission) -> None:
-    """Refuse a submission with an attribute that is missing or malformed."""
+def check_submission(submission: Submission, object_type: str = STABLE) -> None:
+    """Refuse a submission with an attribute that is missing or malformed.
+
+    All its documents must be of the type that the transaction registers.
+    """
     check_submission_set(submission.submission_set)
     for entry in submission.entries:
-        check_entry(entry)
+        check_entry(entry, object_type)
     for folder in submission.folders:
         check_folder(folder)
     for association in submission.associations:
@@ -81,19 +85,18 @@ def check_folder(folder: Folder) -> None:
     _slots(at.kind, at.entry_uuid, folder.extra)
 
 
-def check_entry(entry: DocumentEntry) -> None:
-    """Refuse a stable DocumentEntry that breaks ITI TF-3 4.2.3.2."""
+def check_entry(entry: DocumentEntry, object_type: str = STABLE) -> None:
+    """Refuse a DocumentEntry that is not of this type or breaks ITI TF-3 4.2.3.2."""
     at = _Object("DocumentEntry", entry.entry_uuid)
-    if entry.object_type != STABLE:
-        raise at.refusal("objectType", entry.object_type, "is not that of a stable document")
+    if entry.object_type != object_type:
+        wanted = "an on-demand" if object_type == ON_DEMAND else "a stable"
+        raise at.refusal("objectType", entry.object_type, f"is not that of {wanted} document")
     if entry.logical_id is not None and entry.logical_id != entry.entry_uuid:
         raise at.refusal("logicalID", urn(entry.logical_id), "belongs to a metadata update")
     at.pattern("uniqueId", entry.unique_id, _UNIQUE_ID)
     at.patient("patientId", entry.patient_id)
     at.pattern("mimeType", entry.mime_type, _MIME)
-    at.pattern("hash", entry.hash, _HASH)
-    if entry.size is None or entry.size < 0:
-        raise at.refusal("size", str(entry.size or ""), "is missing or negative")
+    _octets(at, entry)
     at.oid("repositoryUniqueId", entry.repository_unique_id)
     for name, code in (
         ("classCode", entry.class_code),
@@ -120,8 +123,25 @@ def check_entry(entry: DocumentEntry) -> None:
     _slots(at.kind, at.entry_uuid, entry.extra)
 
 
-def _times(at: _Object, entry: DocumentEntry) -> None:
+def _octets(at: _Object, entry: DocumentEntry) -> None:
+    """Check what describes octets: a stable document has them, an on-demand one not yet."""
+    if entry.object_type == ON_DEMAND:
+        for name, value in (
+            ("hash", entry.hash),
+            ("size", "" if entry.size is None else str(entry.size)),
+            ("creationTime", entry.creation_time),
+            ("legalAuthenticator", entry.legal_authenticator),
+        ):
+            if value:
+                raise at.refusal(name, "", "describes octets, which an on-demand document has not")
+        return
+    at.pattern("hash", entry.hash, _HASH)
+    if entry.size is None or entry.size < 0:
+        raise at.refusal("size", str(entry.size or ""), "is missing or negative")
     at.time("creationTime", entry.creation_time, required=True)
+
+
+def _times(at: _Object, entry: DocumentEntry) -> None:
     at.time("serviceStartTime", entry.service_start_time)
     at.time("serviceStopTime", entry.service_stop_time)
     start, stop = entry.service_start_time, entry.service_stop_time
