@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import documents, query, retrieve, store
+from benchmarks import documents, query, registry, retrieve, store
 from benchmarks import ledger as events
 from benchmarks.images import Press
 from benchmarks.measuring import Report, Target, as_json
@@ -96,9 +96,11 @@ SERVED: Final[dict[str, Callable[[Bench], None]]] = {
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(prog="./pianku bench", description=__doc__)
-    names = [*SERVED, "ledger"]
+    names = [*SERVED, "ledger", "registry"]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
+    parser.add_argument("--documents", type=int, default=200_000,
+                        help="how full `registry` is (default 200,000; 1,000,000 with PostgreSQL)")
     parser.add_argument("--only", choices=["pianku", "orthanc"], help="measure one server alone")
     parser.add_argument("--postgresql", action="store_true", help="Pianku on PostgreSQL")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
@@ -108,13 +110,15 @@ def main() -> None:
     chosen = parser.parse_args()
     if unknown := set(chosen.names) - set(names):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    wanted = chosen.names or names
+    wanted = chosen.names or [name for name in names if name != "registry"]
     report, without_server = Report(chosen.rounds), Report(chosen.rounds)
     with tempfile.TemporaryDirectory(prefix="pianku-bench-", dir=chosen.folder) as folder:
         try:
             served = [name for name in wanted if name in SERVED]
             if served:
                 measure_served(report, served, chosen, Path(folder))
+            if "registry" in wanted:
+                full_registry(without_server, chosen, Path(folder))
             if "ledger" in wanted:
                 ledger(without_server, Path(folder))
         finally:
@@ -126,6 +130,17 @@ def main() -> None:
             for each in (report, without_server):
                 if each.rows:
                     print(each.as_table() + "\n")
+
+
+def full_registry(report: Report, chosen: argparse.Namespace, folder: Path) -> None:
+    """Queries and registrations on top of many documents, and documents of gigabytes."""
+    with contextlib.ExitStack() as stack:
+        dsn = stack.enter_context(cluster()).dsn if chosen.postgresql else None
+        settings = dict(pair.split("=", 1) for pair in chosen.set)
+        target = stack.enter_context(our_server(folder, dsn=dsn, settings=settings))
+        registry.filled(target.running, chosen.documents)
+        registry.measure(report, target, chosen.documents)
+        registry.large_documents(report, target)
 
 
 def measure_served(

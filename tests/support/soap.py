@@ -70,11 +70,11 @@ class SoapClient:
     ) -> Answer:  # fmt: skip
         """Send a body and return the answer; with `documents` (content id to bytes) as MTOM."""
         message_id = f"urn:uuid:{uuid4()}"
-        envelope = _envelope(f"{self._base}{path}", action, message_id, body)
+        message = envelope(f"{self._base}{path}", action, message_id, body)
         if documents or mtom:
-            payload, content_type = package(envelope, documents or {}, action)
+            payload, content_type = package(message, documents or {}, action)
         else:
-            payload, content_type = envelope, "application/soap+xml; charset=UTF-8"
+            payload, content_type = message, "application/soap+xml; charset=UTF-8"
         self._connection.request(
             "POST", path, payload, {"Content-Type": content_type, **self._headers}
         )
@@ -88,6 +88,24 @@ class SoapClient:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def envelope(to: str, action: str, message_id: str, body: str) -> bytes:
+    """Return a request's envelope with its addressing."""
+    return (
+        f'<s:Envelope xmlns:s="{ENVELOPE}" xmlns:a="{ADDRESSING}"><s:Header>'
+        f'<a:Action s:mustUnderstand="1">{action}</a:Action>'
+        f"<a:MessageID>{message_id}</a:MessageID>"
+        f"<a:ReplyTo><a:Address>{ADDRESSING}/anonymous</a:Address></a:ReplyTo>"
+        f'<a:To s:mustUnderstand="1">{to}</a:To></s:Header><s:Body>{body}</s:Body></s:Envelope>'
+    ).encode()
+
+
+def package_around(message: bytes, content_id: str, action: str) -> tuple[bytes, bytes, str]:
+    """Return what comes before and after the octets of a package's one document."""
+    whole, content_type = package(message, {content_id: b"@@"}, action)
+    head, _, tail = whole.rpartition(b"@@")
+    return head, tail, content_type
 
 
 def package(envelope: bytes, documents: Mapping[str, bytes], action: str) -> tuple[bytes, str]:
@@ -118,16 +136,6 @@ def included(element: etree._Element, parts: Mapping[str, bytes]) -> bytes:
     include = element.find(f"{{{XOP}}}Include")
     assert include is not None, "the document is not in a part of its own"
     return parts[include.get("href", "").removeprefix("cid:").replace("%40", "@")]
-
-
-def _envelope(to: str, action: str, message_id: str, body: str) -> bytes:
-    return (
-        f'<s:Envelope xmlns:s="{ENVELOPE}" xmlns:a="{ADDRESSING}"><s:Header>'
-        f'<a:Action s:mustUnderstand="1">{action}</a:Action>'
-        f"<a:MessageID>{message_id}</a:MessageID>"
-        f"<a:ReplyTo><a:Address>{ADDRESSING}/anonymous</a:Address></a:ReplyTo>"
-        f'<a:To s:mustUnderstand="1">{to}</a:To></s:Header><s:Body>{body}</s:Body></s:Envelope>'
-    ).encode()
 
 
 def _decode(status: int, content_type: str, said: bytes, message_id: str) -> Answer:

@@ -125,12 +125,11 @@ def stored_query(
     client: SoapClient, query: str, parameters: Mapping[str, str], *, return_type: str = "LeafClass"
 ) -> Answer:
     """Send ITI-18; parameter values are written as on the wire: `'v'` or `('a','b')`."""
-    slots = "".join(_slot(name, value) for name, value in parameters.items())
     return client.call(
         "/xds/registry", ITI18,
         f'<query:AdhocQueryRequest xmlns:query="{QUERY}" xmlns:rim="{RIM}">'
         f'<query:ResponseOption returnType="{return_type}" returnComposedObjects="true"/>'
-        f'<rim:AdhocQuery id="{query}">{slots}</rim:AdhocQuery></query:AdhocQueryRequest>',
+        f'<rim:AdhocQuery id="{query}">{slots(parameters)}</rim:AdhocQuery></query:AdhocQueryRequest>',
     )  # fmt: skip
 
 
@@ -163,16 +162,21 @@ def retrieve(client: SoapClient, repository: str, unique_ids: Sequence[str]) -> 
 
 def retrieve_answer(client: SoapClient, repository: str, unique_ids: Sequence[str]) -> Answer:
     """Send ITI-43 and return the raw answer."""
+    body = retrieve_body(repository, unique_ids)
+    return client.call("/xds/repository", ITI43, body, mtom=True)
+
+
+def retrieve_body(repository: str, unique_ids: Sequence[str]) -> str:
+    """Return the body of ITI-43."""
     requests = "".join(
         f"<xds:DocumentRequest><xds:RepositoryUniqueId>{repository}</xds:RepositoryUniqueId>"
         f"<xds:DocumentUniqueId>{uid}</xds:DocumentUniqueId></xds:DocumentRequest>"
         for uid in unique_ids
     )
-    return client.call(
-        "/xds/repository", ITI43,
+    return (
         f'<xds:RetrieveDocumentSetRequest xmlns:xds="{XDS}">{requests}'
-        f"</xds:RetrieveDocumentSetRequest>", mtom=True,
-    )  # fmt: skip
+        f"</xds:RetrieveDocumentSetRequest>"
+    )
 
 
 def objects(answer: Answer) -> list[etree._Element]:
@@ -189,6 +193,11 @@ def status(answer: Answer) -> str:
 def errors(answer: Answer) -> list[str]:
     """Return the error codes of an answer."""
     return [str(e.get("errorCode")) for e in answer.body.iterfind(".//rs:RegistryError", NAMES)]
+
+
+def slots(parameters: Mapping[str, str]) -> str:
+    """Return the slots of a query."""
+    return "".join(_slot(name, value) for name, value in parameters.items())
 
 
 def slot(entry: etree._Element, name: str) -> list[str]:
