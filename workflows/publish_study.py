@@ -25,7 +25,7 @@ from kernel.times import Clock, dtm, now
 from projections.study_index.attributes import MARK
 from projections.study_index.view import InstanceRow, StudyIndex, StudyRow
 from registry.studies import commands
-from repository.instances import manifest
+from repository.instances import manifest_document
 from repository.instances.manifest import Manifest, ManifestInstance
 from repository.objects import commands as objects
 from repository.tiers.ports import BlobStore, Incoming
@@ -132,7 +132,7 @@ class PublishStudy:
         return objects.store(incoming, tier=self._blobs.tier), said
 
     def _manifest(self, row: StudyRow, instances: Sequence[InstanceRow]) -> bytes:
-        return manifest.build(
+        return manifest_document.build(
             Manifest(
                 sop_uid=manifest_uid(row.study_uid, instances, self._policy),
                 study_uid=row.study_uid,

@@ -1,32 +1,38 @@
-"""Imaging manifests: Key Object Selection documents that name every instance of a study.
+"""Imaging manifests: what a Key Object Selection document tells of a study, and how it is read.
 
-Implements RAD TF-2 4.68.4.1.2 (manifest content), PS3.3 A.35.4 (KOS IOD), PS3.16 TID 2010.
-Built by workflows/publish_study; read by workflows that take in RAD-68 and by RAD-69.
+Implements RAD TF-2 4.68.4.1.2 (manifest content), PS3.3 A.35.4 (KOS IOD), PS3.16 TID 2010 and, of
+MADO, RAD TF-3 6.X.2. Made by `manifest_document`; read by RAD-68 and by consumers' tests.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from io import BytesIO
 from typing import Final
 
-from pydicom.dataset import Dataset as PydicomDataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.sequence import Sequence as PydicomSequence
-from pydicom.uid import UID, ExplicitVRLittleEndian
-
 from kernel.codes import Code
-from kernel.identifiers import dicom_uid, stable_uid
+from kernel.identifiers import dicom_uid
+from repository.instances import charsets
 from repository.instances.elements import Dataset
-from repository.instances.header import read_header
-from repository.instances.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from repository.instances.header import InstanceHeader, read_header
 from repository.instances.refusals import NotAManifest
 
 KEY_OBJECT_SELECTION: Final = "1.2.840.10008.5.1.4.1.1.88.59"
 MANIFEST: Final = Code("113030", "DCM", "Manifest")
+MANIFEST_WITH_DESCRIPTION: Final = Code("MADOTEMP001", "99IHE", "Manifest with Description")
+"""The document title of MADO until DICOM CP-2595 gives the code its final value."""
+REJECTIONS: Final = frozenset({"113001", "113037", "113038", "113039"})
+"""Document titles (DCM) that reject the instances they name (RAD TF-3 4.66, IOCM)."""
+LIBRARY: Final = Code("111028", "DCM", "Image Library")
+LIBRARY_GROUP: Final = Code("126200", "DCM", "Image Library Group")
+MODALITY: Final = Code("121139", "DCM", "Modality")
+TARGET_REGION: Final = Code("123014", "DCM", "Target Region")
+SERIES_UID: Final = Code("112002", "DCM", "Series Instance UID")
+SERIES_DESCRIPTION: Final = Code("MADOTEMP002", "99IHE", "Series Description")
+
 _EVIDENCE: Final = 0x0040A375
-_MANUFACTURER: Final = "Pianku"
+_CONTENT: Final = 0x0040A730
+_CONCEPT_NAME: Final = 0x0040A043
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,35 @@ class ManifestInstance:
     series_uid: str
     sop_class_uid: str
     sop_uid: str
+    number: str = ""
+    frames: int = 0
+    """Number of Frames where the SOP class has frames, else 0."""
+    key_title: Code | None = None
+    """Document title, when the instance is itself a Key Object Selection document."""
+    key_description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestSeries:
+    """What a manifest with description tells of a series."""
+
+    uid: str
+    modality: str = ""
+    description: str = ""
+    number: str = ""
+    date: str = ""
+    time: str = ""
+    region: Code | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestOrder:
+    """An order that the study answers; `accession_authority` and `placer_authority` are OIDs."""
+
+    accession_number: str
+    accession_authority: str = ""
+    placer_number: str = ""
+    placer_authority: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,67 +83,109 @@ class Manifest:
     created: datetime | None = None
     patient_id: str = ""
     patient_id_issuer: str = ""
+    patient_id_authority: str = ""
+    """OID of the patient identifier domain (Issuer of Patient ID Qualifiers)."""
     patient_name: str = ""
     patient_birth_date: str = ""
     patient_sex: str = ""
     accession_number: str = ""
+    orders: tuple[ManifestOrder, ...] = ()
     study_id: str = ""
     study_date: str = ""
     study_time: str = ""
     study_description: str = ""
     referring_physician_name: str = ""
+    institution: str = ""
     retrieve_ae_title: str = ""
     retrieve_location_uid: str = ""
     """repositoryUniqueId of the imaging document source (RAD-69 asks there)."""
+    retrieve_url: str = ""
+    """Base URI of its WADO-RS service (RAD-107)."""
+    series: tuple[ManifestSeries, ...] = ()
+    """Descriptions; only manifests with description have them."""
+    regions: tuple[Code, ...] = ()
     title: Code = field(default=MANIFEST)
 
+    @property
+    def described(self) -> bool:
+        """Tell whether this is a manifest with description (MADO)."""
+        return self.title.same_as(MANIFEST_WITH_DESCRIPTION)
 
-def build(manifest: Manifest) -> bytes:
-    """Return the manifest as a Part 10 file, the same octets for the same values."""
-    if not manifest.instances or manifest.created is None:
-        raise NotAManifest("a manifest needs instances and a time of creation")
-    dataset = PydicomDataset()
-    _patient_and_study(dataset, manifest)
-    _document(dataset, manifest, manifest.created)
-    dataset.CurrentRequestedProcedureEvidenceSequence = PydicomSequence([_evidence(manifest)])
-    dataset.ContentSequence = PydicomSequence([_content(item) for item in manifest.instances])
-    return _part10(dataset)
+    @property
+    def modalities(self) -> frozenset[str]:
+        """Return the modalities that the descriptions tell; empty when there are none."""
+        return frozenset(one.modality for one in self.series if one.modality)
+
+    @property
+    def accession_numbers(self) -> frozenset[str]:
+        """Return every accession number that the manifest carries."""
+        told = {self.accession_number, *(order.accession_number for order in self.orders)}
+        return frozenset(told - {""})
 
 
 def read(octets: bytes) -> Manifest:
-    """Read a manifest; raises NotAManifest for any other instance."""
+    """Read a manifest, described or not; raises NotAManifest for any other instance."""
     header = read_header(octets)
     if header.sop_class_uid != KEY_OBJECT_SELECTION:
         raise NotAManifest("the instance is not a Key Object Selection document")
     evidence = header.dataset.items(_EVIDENCE)
     found: list[ManifestInstance] = []
-    location = ae_title = ""
+    place: dict[str, str] = {}
     for study in evidence:
         for series in study.items(0x00081115):
-            location = location or series.ascii(0x0040E011)
-            ae_title = ae_title or series.ascii(0x00080054)
+            for name, tag in (("uid", 0x0040E011), ("ae", 0x00080054), ("url", 0x00081190)):
+                place[name] = place.get(name) or series.ascii(tag)
             found.extend(_instances(series))
     if not found:
         raise NotAManifest("the Key Object Selection document names no instance")
-    names = header.dataset.items(0x0040A043)
+    library = _library(header.dataset)
     return Manifest(
         sop_uid=header.sop_uid,
         study_uid=dicom_uid(evidence[0].ascii(0x0020000D)),
         instances=tuple(found),
         patient_id=header.patient_id,
-        patient_id_issuer=header.patient_id_issuer,
+        patient_id_issuer=header.text(0x00100021),
+        patient_id_authority=_universal(header.dataset, 0x00100024),
         patient_name=header.patient_name,
         patient_birth_date=header.patient_birth_date,
         patient_sex=header.patient_sex,
         accession_number=header.text(0x00080050),
+        orders=_orders(header),
         study_id=header.text(0x00200010),
         study_date=header.text(0x00080020),
         study_time=header.text(0x00080030),
         study_description=header.text(0x00081030),
         referring_physician_name=header.text(0x00080090),
-        retrieve_ae_title=ae_title,
-        retrieve_location_uid=location,
-        title=_code(names[0]) if names else Code("", "", ""),
+        institution=header.text(0x00080080),
+        retrieve_ae_title=place["ae"],
+        retrieve_location_uid=place["uid"],
+        retrieve_url=place["url"],
+        series=tuple(_series(header, group) for group in _named(library, LIBRARY_GROUP)),
+        regions=tuple(
+            code for item in _named(library, TARGET_REGION) if (code := _value(item)) is not None
+        ),
+        title=document_title(header.dataset) or Code("", "", ""),
+    )
+
+
+def document_title(dataset: Dataset) -> Code | None:
+    """Return the concept name of a structured document's root, None when it has none."""
+    names = dataset.items(_CONCEPT_NAME)
+    return _code(names[0]) if names else None
+
+
+def rejected(header: InstanceHeader) -> tuple[str, ...]:
+    """Return the instances that a rejection note names; none for any other document."""
+    if header.sop_class_uid != KEY_OBJECT_SELECTION:
+        return ()
+    title = document_title(header.dataset)
+    if title is None or title.scheme != "DCM" or title.value not in REJECTIONS:
+        return ()
+    return tuple(
+        item.ascii(0x00081155)
+        for study in header.dataset.items(_EVIDENCE)
+        for series in study.items(0x00081115)
+        for item in series.items(0x00081199)
     )
 
 
@@ -122,126 +199,77 @@ def _instances(series: Dataset) -> list[ManifestInstance]:
     ]
 
 
+def _orders(header: InstanceHeader) -> tuple[ManifestOrder, ...]:
+    return tuple(
+        ManifestOrder(
+            accession_number=_text(header, item, 0x00080050),
+            accession_authority=_universal(item, 0x00080051),
+            placer_number=_text(header, item, 0x00402016),
+            placer_authority=_universal(item, 0x00400026),
+        )
+        for item in header.dataset.items(0x0040A370)
+    )
+
+
+def _library(dataset: Dataset) -> list[Dataset]:
+    """Return the content items of the Image Library (TID 1600)."""
+    return [
+        item
+        for library in _named(dataset.items(_CONTENT), LIBRARY)
+        for item in library.items(_CONTENT)
+    ]
+
+
+def _series(header: InstanceHeader, group: Dataset) -> ManifestSeries:
+    told = {
+        (name.value, name.scheme): item
+        for item in group.items(_CONTENT)
+        if (name := document_title(item)) is not None
+    }
+
+    def item(code: Code) -> Dataset | None:
+        return told.get((code.value, code.scheme))
+
+    def text(code: Code, tag: int = 0x0040A160) -> str:
+        found = item(code)
+        return "" if found is None else _text(header, found, tag)
+
+    modality, region = item(MODALITY), item(TARGET_REGION)
+    code = _value(modality) if modality is not None else None
+    return ManifestSeries(
+        uid=text(SERIES_UID, 0x0040A124),
+        modality="" if code is None else code.value,
+        description=text(SERIES_DESCRIPTION),
+        number=text(Code("113607", "DCM")),
+        date=text(Code("MADOTEMP003", "99IHE"), 0x0040A121),
+        time=text(Code("MADOTEMP004", "99IHE"), 0x0040A122),
+        region=_value(region) if region is not None else None,
+    )
+
+
+def _named(items: tuple[Dataset, ...] | list[Dataset], concept: Code) -> list[Dataset]:
+    return [
+        item
+        for item in items
+        if (name := document_title(item)) is not None and name.same_as(concept)
+    ]
+
+
+def _value(item: Dataset) -> Code | None:
+    codes = item.items(0x0040A168)
+    return _code(codes[0]) if codes else None
+
+
+def _universal(place: Dataset, tag: int) -> str:
+    items = place.items(tag)
+    return items[0].ascii(0x00400032) if items else ""
+
+
+def _text(header: InstanceHeader, place: Dataset, tag: int) -> str:
+    raw = place.raw(tag)
+    return charsets.decode(raw, header.codecs).strip("\x00 ") if raw else ""
+
+
 def _code(item: Dataset) -> Code:
     meaning = item.raw(0x00080104).decode("utf-8", "replace").strip("\x00 ")
     return Code(item.ascii(0x00080100), item.ascii(0x00080102), meaning)
-
-
-def _patient_and_study(dataset: PydicomDataset, manifest: Manifest) -> None:
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    dataset.PatientName = manifest.patient_name
-    dataset.PatientID = manifest.patient_id
-    if manifest.patient_id_issuer:
-        dataset.IssuerOfPatientID = manifest.patient_id_issuer[:64]
-    dataset.PatientBirthDate = manifest.patient_birth_date
-    dataset.PatientSex = manifest.patient_sex
-    dataset.StudyInstanceUID = manifest.study_uid
-    dataset.StudyDate = manifest.study_date
-    dataset.StudyTime = manifest.study_time
-    dataset.ReferringPhysicianName = manifest.referring_physician_name
-    dataset.StudyID = manifest.study_id
-    dataset.AccessionNumber = manifest.accession_number
-    if manifest.study_description:
-        dataset.StudyDescription = manifest.study_description
-
-
-def _document(dataset: PydicomDataset, manifest: Manifest, created: datetime) -> None:
-    dataset.SOPClassUID = UID(KEY_OBJECT_SELECTION)
-    dataset.SOPInstanceUID = manifest.sop_uid
-    dataset.Modality = "KO"
-    dataset.SeriesInstanceUID = stable_uid("manifest-series", manifest.sop_uid)
-    dataset.SeriesNumber = 1
-    dataset.ReferencedPerformedProcedureStepSequence = PydicomSequence()
-    dataset.Manufacturer = _MANUFACTURER
-    dataset.InstanceNumber = 1
-    dataset.ContentDate = created.strftime("%Y%m%d")
-    dataset.ContentTime = created.strftime("%H%M%S")
-    if manifest.accession_number:
-        dataset.ReferencedRequestSequence = PydicomSequence([_request(manifest)])
-    dataset.ValueType = "CONTAINER"
-    dataset.ConceptNameCodeSequence = PydicomSequence([_coded(manifest.title)])
-    dataset.ContinuityOfContent = "SEPARATE"
-    template = PydicomDataset()
-    template.MappingResource = "DCMR"
-    template.TemplateIdentifier = "2010"
-    dataset.ContentTemplateSequence = PydicomSequence([template])
-
-
-def _request(manifest: Manifest) -> PydicomDataset:
-    """Return the order this study answers (PS3.3 C.17.6.2): empty where we know nothing."""
-    request = PydicomDataset()
-    request.StudyInstanceUID = manifest.study_uid
-    request.ReferencedStudySequence = PydicomSequence()
-    request.AccessionNumber = manifest.accession_number
-    request.PlacerOrderNumberImagingServiceRequest = ""
-    request.FillerOrderNumberImagingServiceRequest = ""
-    request.RequestedProcedureID = ""
-    request.RequestedProcedureDescription = ""
-    request.RequestedProcedureCodeSequence = PydicomSequence()
-    return request
-
-
-def _evidence(manifest: Manifest) -> PydicomDataset:
-    by_series: dict[str, list[ManifestInstance]] = {}
-    for instance in manifest.instances:
-        by_series.setdefault(instance.series_uid, []).append(instance)
-    series_items = []
-    for series_uid, instances in by_series.items():
-        series = PydicomDataset()
-        if manifest.retrieve_ae_title:
-            series.RetrieveAETitle = manifest.retrieve_ae_title
-        if manifest.retrieve_location_uid:
-            series.RetrieveLocationUID = manifest.retrieve_location_uid
-        series.SeriesInstanceUID = series_uid
-        series.ReferencedSOPSequence = PydicomSequence([_reference(one) for one in instances])
-        series_items.append(series)
-    study = PydicomDataset()
-    study.StudyInstanceUID = manifest.study_uid
-    study.ReferencedSeriesSequence = PydicomSequence(series_items)
-    return study
-
-
-def _reference(instance: ManifestInstance) -> PydicomDataset:
-    item = PydicomDataset()
-    item.ReferencedSOPClassUID = instance.sop_class_uid
-    item.ReferencedSOPInstanceUID = instance.sop_uid
-    return item
-
-
-def _content(instance: ManifestInstance) -> PydicomDataset:
-    item = PydicomDataset()
-    item.RelationshipType = "CONTAINS"
-    item.ValueType = _value_type(instance.sop_class_uid)
-    item.ReferencedSOPSequence = PydicomSequence([_reference(instance)])
-    return item
-
-
-def _value_type(sop_class_uid: str) -> str:
-    """Return how TID 2010 refers to an instance: by the kind of its SOP class."""
-    name = UID(sop_class_uid).name
-    if "Image Storage" in name:
-        return "IMAGE"
-    if "Waveform Storage" in name or "ECG" in name:
-        return "WAVEFORM"
-    return "COMPOSITE"
-
-
-def _coded(code: Code) -> PydicomDataset:
-    item = PydicomDataset()
-    item.CodeValue = code.value
-    item.CodingSchemeDesignator = code.scheme
-    item.CodeMeaning = code.display
-    return item
-
-
-def _part10(dataset: PydicomDataset) -> bytes:
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = UID(KEY_OBJECT_SELECTION)
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
-    dataset.file_meta = meta
-    target = BytesIO()
-    dataset.save_as(target, enforce_file_format=True)
-    return target.getvalue()
