@@ -17,9 +17,18 @@ from registry.audit import events as audit
 from registry.documents import events as documents
 from registry.patients import events as patients
 from registry.studies import events as studies
+from registry.subscriptions import events as subscriptions
 from repository.objects import events as objects
 
-_ROOMS: Final[tuple[ModuleType, ...]] = (access, audit, documents, objects, patients, studies)
+_ROOMS: Final[tuple[ModuleType, ...]] = (
+    access,
+    audit,
+    documents,
+    objects,
+    patients,
+    studies,
+    subscriptions,
+)
 
 
 def facts() -> tuple[type[Fact], ...]:
