@@ -26,10 +26,12 @@ from registry.documents.events import (
     DocumentRegistered,
     FolderCreated,
     FolderUpdated,
+    MetadataRemoved,
     SubmissionAccepted,
 )
 from registry.documents.values import DocumentEntry, Folder, Status, SubmissionSet
 from registry.patients.events import PatientShredded
+from repository.objects.events import DocumentRemoved
 
 NAME: Final = "document_index"
 EVENT_CODE: Final = "event"
@@ -47,7 +49,7 @@ class DocumentIndexProjection:
     def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """Turn events into rows."""
         rows: dict[sa.Table, list[dict[str, Any]]] = defaultdict(list)
-        changes: list[sa.Update] = []
+        changes: list[sa.Update | sa.Delete] = []
         for recorded in events:
             match recorded.fact:
                 case DocumentRegistered(entry=DocumentEntry() as entry) as fact:
@@ -60,10 +62,12 @@ class DocumentIndexProjection:
                     self._association(rows, recorded, fact)
                 case DocumentDeprecated() | AssociationDeprecated() | FolderUpdated() as fact:
                     changes.append(self._change(fact))
-                case PatientShredded(patient_key=key):
-                    # What came before goes with the patient; nothing can come after.
+                case MetadataRemoved(entry_uuid=uuid):
+                    changes += self._removal(uuid)
+                case DocumentRemoved() | PatientShredded() as fact:
+                    # It means what came before it, and not what comes after.
                     _insert(connection, rows)
-                    self._forget(connection, key)
+                    self._forget(connection, fact)
                 case _:
                     continue  # sealed for ever: the row would say nothing
         _insert(connection, rows)
@@ -213,9 +217,24 @@ class DocumentIndexProjection:
                 table, values = self._tables.documents, {"status": str(Status.DEPRECATED)}
         return sa.update(table).where(table.c.entry_uuid == fact.entry_uuid).values(**values)
 
-    def _forget(self, connection: Connection, patient_key: UUID) -> None:
-        for table in self._tables.metadata.tables.values():
-            connection.execute(sa.delete(table).where(table.c.patient_key == patient_key))
+    def _removal(self, entry_uuid: UUID) -> Iterable[sa.Delete]:
+        """Delete an object whatever it is: its entryUUID was never and will never be another's."""
+        t = self._tables
+        for table in (t.documents, t.submission_sets, t.folders, t.associations):
+            yield sa.delete(table).where(table.c.entry_uuid == entry_uuid)
+        for side in (t.codes, t.authors, t.references):
+            yield sa.delete(side).where(side.c.object == entry_uuid)
+
+    def _forget(self, connection: Connection, fact: DocumentRemoved | PatientShredded) -> None:
+        """Delete the rows of a patient, or the way to the octets of a document."""
+        if isinstance(fact, PatientShredded):
+            for table in self._tables.metadata.tables.values():
+                connection.execute(sa.delete(table).where(table.c.patient_key == fact.patient_key))
+            return
+        c = self._tables.documents.c
+        same = (c.unique_id == fact.unique_id, c.repository_unique_id == fact.repository_unique_id)
+        emptied = sa.update(self._tables.documents).where(*same).values(object_sha256="")
+        connection.execute(emptied)
 
 
 def _insert(connection: Connection, rows: dict[sa.Table, list[dict[str, Any]]]) -> None:
@@ -238,7 +257,7 @@ def _time(value: str) -> str:
 
 SPEC: Final = ViewSpec(
     name=NAME,
-    version=1,
+    version=2,
     topics=(
         SubmissionAccepted.TOPIC,
         DocumentRegistered.TOPIC,
@@ -247,6 +266,8 @@ SPEC: Final = ViewSpec(
         FolderUpdated.TOPIC,
         AssociationAsserted.TOPIC,
         AssociationDeprecated.TOPIC,
+        MetadataRemoved.TOPIC,
+        DocumentRemoved.TOPIC,
         PatientShredded.TOPIC,
     ),
     make_tables=Tables,

@@ -1,0 +1,85 @@
+"""Remove metadata: look up what hangs together, decide on the streams, append; once more if moved.
+
+Implements ITI TF-2 3.62.4.1.3 (ITI-62). Called by adapters/xds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from kernel.identifiers import stream_id
+from kernel.ledger.ports import Ledger, StreamMoved
+from kernel.times import Clock, now
+from projections.document_index.view import AssociationRow, DocumentIndex, Reading
+from registry.documents import commands, removal
+from registry.documents.commands import RegistryObject
+from registry.documents.removal import Present
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a removal is about, for the question whether it is allowed."""
+
+    patient_keys: tuple[UUID, ...]
+
+
+class RemoveMetadata:
+    """Removes registry objects from the ledger of facts. Thread safe."""
+
+    def __init__(self, facts: Ledger, index: DocumentIndex, *, clock: Clock = now) -> None:
+        self._facts = facts
+        self._index = index
+        self._clock = clock
+
+    def __call__(self, named: Iterable[UUID]) -> None:
+        """Remove the named objects, all of them or none; raises `registry.documents` refusals."""
+        asked = tuple(dict.fromkeys(named))
+        try:
+            self._remove(asked)
+        except StreamMoved:
+            # Something was registered beside them meanwhile: decide on what now stands there.
+            self._remove(asked)
+
+    def touched(self, named: Iterable[UUID]) -> Touched:
+        """Return whose objects these are; what is not in the registry is nobody's."""
+        asked = tuple(named)
+        with self._index.reading() as look:
+            rows = (
+                *look.documents(entry_uuids=asked),
+                *look.submission_sets(entry_uuids=asked),
+                *look.folders(entry_uuids=asked),
+                *look.associations(entry_uuids=asked),
+            )
+        return Touched(tuple(dict.fromkeys(row.patient_key for row in rows)))
+
+    def _remove(self, asked: tuple[UUID, ...]) -> None:
+        self._facts.append(removal.remove(asked, self._present(asked), self._clock()))
+
+    def _present(self, asked: tuple[UUID, ...]) -> Present:
+        with self._index.reading() as look:
+            around = look.associations(entry_uuids=asked, sources=asked, targets=asked)
+            ends = _ends(around, set(asked))
+            around += look.associations(sources=ends, targets=ends)
+            streams = _set_streams(look, (*asked, *ends))
+        objects = {uuid: self._state(uuid, streams.get(uuid, uuid)) for uuid in (*asked, *ends)}
+        associations = {row.entry_uuid: row.association() for row in around}
+        return Present(objects, streams, associations)
+
+    def _state(self, uuid: UUID, stream: UUID) -> RegistryObject:
+        return self._facts.fold(stream, commands.initial(uuid), commands.evolve)[0]
+
+
+def _ends(around: Iterable[AssociationRow], asked: set[UUID]) -> list[UUID]:
+    """Return the objects that stay and lose one of the associations that go."""
+    going = [row for row in around if row.entry_uuid in asked]
+    ends = dict.fromkeys(end for row in going for end in (row.source, row.target))
+    return [end for end in ends if end not in asked]
+
+
+def _set_streams(look: Reading, uuids: Iterable[UUID]) -> dict[UUID, UUID]:
+    return {
+        row.entry_uuid: stream_id("submission-set", row.submission_set().unique_id)
+        for row in look.submission_sets(entry_uuids=uuids)
+    }
