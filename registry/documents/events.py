@@ -52,6 +52,23 @@ class DocumentDeprecated(Fact, frozen=True, kw_only=True):
     by_association: UUID | None = None
 
 
+class DocumentApproved(Fact, frozen=True, kw_only=True):
+    """A deprecated DocumentEntry was approved again (ITI TF-2 3.57, UpdateAvailabilityStatus)."""
+
+    TOPIC: ClassVar[str] = "document.approved:v1"
+    entry_uuid: UUID
+
+
+class DocumentRevised(Fact, frozen=True, kw_only=True):
+    """A DocumentEntry has a new version; recorded in the stream of the first (ITI TF-2 3.57)."""
+
+    TOPIC: ClassVar[str] = "document.revised:v1"
+    logical_id: UUID
+    version: int
+    entry_uuid: UUID
+    """entryUUID of the new version."""
+
+
 class DocumentRelated(Fact, frozen=True, kw_only=True):
     """Another document or a folder now points at this DocumentEntry (recorded in its stream)."""
 
@@ -79,6 +96,30 @@ class FolderUpdated(Fact, frozen=True, kw_only=True):
     last_update_time: str
 
 
+class FolderRevised(Fact, frozen=True, kw_only=True):
+    """A folder has a new version; recorded in the stream of the first one (ITI TF-2 3.57)."""
+
+    TOPIC: ClassVar[str] = "folder.revised:v1"
+    logical_id: UUID
+    version: int
+    entry_uuid: UUID
+    """entryUUID of the new version."""
+
+
+class FolderDeprecated(Fact, frozen=True, kw_only=True):
+    """A folder was deprecated, as a rule because a new version took its place."""
+
+    TOPIC: ClassVar[str] = "folder.deprecated:v1"
+    entry_uuid: UUID
+
+
+class FolderApproved(Fact, frozen=True, kw_only=True):
+    """A deprecated folder was approved again."""
+
+    TOPIC: ClassVar[str] = "folder.approved:v1"
+    entry_uuid: UUID
+
+
 class AssociationAsserted(Fact, frozen=True, kw_only=True):
     """An association was asserted as Approved."""
 
@@ -91,6 +132,13 @@ class AssociationDeprecated(Fact, frozen=True, kw_only=True):
     """An association was deprecated."""
 
     TOPIC: ClassVar[str] = "association.deprecated:v1"
+    entry_uuid: UUID
+
+
+class AssociationApproved(Fact, frozen=True, kw_only=True):
+    """A deprecated association was approved again."""
+
+    TOPIC: ClassVar[str] = "association.approved:v1"
     entry_uuid: UUID
 
 

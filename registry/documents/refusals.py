@@ -87,3 +87,57 @@ class LeftUnreferenced(Conflict):
     """The removal would leave an object without any association."""
 
     code: ClassVar[str] = "left_unreferenced"
+
+
+class UpdateRefused(Conflict):
+    """The metadata update does not fit what the registry holds (ITI TF-2 3.57)."""
+
+    code: ClassVar[str] = "update_refused"
+
+
+class UpdateNotUnderstood(Invalid):
+    """The submission holds no operation, or one too many, that updates metadata."""
+
+    code: ClassVar[str] = "update_not_understood"
+
+
+class VersionMismatch(Conflict):
+    """PreviousVersion is not the version that is current in the registry."""
+
+    code: ClassVar[str] = "version_mismatch"
+
+
+class PatientNotReconciled(Invalid):
+    """An update would link objects of two patients, or change the patient where it may not."""
+
+    code: ClassVar[str] = "patient_not_reconciled"
+
+
+class ObjectKindRefused(Invalid):
+    """A restricted update is asked for an object that is no DocumentEntry (ITI TF-2 3.92)."""
+
+    code: ClassVar[str] = "object_kind_refused"
+
+
+class IdentifierChanged(Invalid):
+    """A restricted update would change an identifier."""
+
+    code: ClassVar[str] = "identifier_changed"
+
+
+class AttributeFixed(Invalid):
+    """A restricted update would change an attribute that it may not."""
+
+    code: ClassVar[str] = "attribute_fixed"
+
+
+class NotAnUpdate(Invalid):
+    """A restricted update holds the first version of an object: it has no logicalID of another."""
+
+    code: ClassVar[str] = "not_an_update"
+
+
+class AnnotationInvalid(Invalid):
+    """The HasMember of a restricted update lacks its slots, or asks what is not allowed."""
+
+    code: ClassVar[str] = "annotation_invalid"

@@ -10,7 +10,9 @@ from adapters.xds import endpoint, faults
 from kernel.refusals import Refusal, leaves
 from registry.documents.refusals import MetadataInvalid
 
-_KNOWN = re.compile(r"XDS\w+|UnresolvedReferenceException|ReferencesExistException")
+_KNOWN = re.compile(
+    r"XDS\w+|UnresolvedReferenceException|ReferencesExistException|UnmodifiableMetadataError"
+)
 
 
 @pytest.mark.parametrize("refusal", leaves(Refusal), ids=lambda r: r.__name__)
