@@ -18,13 +18,19 @@ from kernel.events import Fact, Recorded
 from kernel.identifiers import urn
 from kernel.ledger.ports import StreamAppend
 from registry.documents.events import (
+    AssociationApproved,
     AssociationAsserted,
     AssociationDeprecated,
+    DocumentApproved,
     DocumentDeprecated,
     DocumentRegistered,
     DocumentRelated,
+    DocumentRevised,
     DocumentUnrelated,
+    FolderApproved,
     FolderCreated,
+    FolderDeprecated,
+    FolderRevised,
     FolderUpdated,
     MetadataRemoved,
     SubmissionAccepted,
@@ -35,7 +41,14 @@ from registry.documents.refusals import (
     ReferenceUnresolved,
     TargetDeprecated,
 )
-from registry.documents.values import ON_DEMAND, Association, AssociationType, Status, Submission
+from registry.documents.values import (
+    ON_DEMAND,
+    Association,
+    AssociationType,
+    Folder,
+    Status,
+    Submission,
+)
 
 _REPLACING: Final = frozenset({AssociationType.RPLC, AssociationType.XFRM_RPLC})
 _DEPENDENT: Final = frozenset({AssociationType.APND, AssociationType.XFRM})
@@ -67,29 +80,64 @@ class RegistryObject:
     """Of a document: the relationships and folder memberships that point at it."""
     on_demand: bool = False
     """Of a document: made when it is asked for."""
+    registered: DocumentRegistered | FolderCreated | None = None
+    """Of a document or folder: what was registered."""
+    association: Association | None = None
+    """Of an association: what was asserted."""
+    head: UUID | None = None
+    """Of a first version: entryUUID of the current one, when there are others."""
+
+    @property
+    def logical_id(self) -> UUID:
+        """Return the entryUUID of the first version, in whose stream the head is kept."""
+        match self.registered:
+            case DocumentRegistered(logical_id=found):
+                return found
+            case FolderCreated(folder=Folder(logical_id=UUID() as found)):
+                return found
+        return self.entry_uuid
+
+    @property
+    def version_name(self) -> int:
+        """Return the number of this version of the object."""
+        match self.registered:
+            case DocumentRegistered(version=found) | FolderCreated(folder=Folder(version=found)):
+                return found
+        return 1
 
     def apply(self, event: Recorded) -> RegistryObject:
         """Return the state after one more event of the stream."""
-        changes: dict[str, Any] = {}
+        changes = _became(event.fact)
         match event.fact:
-            case DocumentRegistered(patient_key=key, hash=octets):
-                # Only an on-demand document has no hash (ITI TF-3 4.2.3.2.10), for ever readable.
-                changes = {"kind": Kind.DOCUMENT, "patient_key": key, "on_demand": not octets}
-            case FolderCreated(patient_key=key):
-                changes = {"kind": Kind.FOLDER, "patient_key": key}
-            case SubmissionAccepted(patient_key=key):
-                changes = {"kind": Kind.SUBMISSION_SET, "patient_key": key}
-            case AssociationAsserted(patient_key=key):
-                changes = {"kind": Kind.ASSOCIATION, "patient_key": key}
             case DocumentRelated(association=association):
                 changes = {"inbound": (*self.inbound, association)}
             case DocumentUnrelated(association=gone):
                 changes = {"inbound": tuple(a for a in self.inbound if a.entry_uuid != gone)}
-            case DocumentDeprecated() | AssociationDeprecated():
+            case DocumentRevised(entry_uuid=head) | FolderRevised(entry_uuid=head):
+                changes = {"head": head}
+            case DocumentDeprecated() | FolderDeprecated() | AssociationDeprecated():
                 changes = {"status": Status.DEPRECATED}
+            case DocumentApproved() | FolderApproved() | AssociationApproved():
+                changes = {"status": Status.APPROVED}
             case MetadataRemoved():
                 changes = {"kind": Kind.REMOVED, "inbound": ()}
         return replace(self, version=event.version, **changes)
+
+
+def _became(fact: Fact) -> dict[str, Any]:
+    """Return what a stream's first fact makes of it."""
+    match fact:
+        case DocumentRegistered(patient_key=key, hash=octets):
+            # Only an on-demand document has no hash (ITI TF-3 4.2.3.2.10), for ever readable.
+            kind = {"kind": Kind.DOCUMENT, "on_demand": not octets}
+            return {**kind, "patient_key": key, "registered": fact}
+        case FolderCreated(patient_key=key):
+            return {"kind": Kind.FOLDER, "patient_key": key, "registered": fact}
+        case SubmissionAccepted(patient_key=key):
+            return {"kind": Kind.SUBMISSION_SET, "patient_key": key}
+        case AssociationAsserted(patient_key=key, association=asserted):
+            return {"kind": Kind.ASSOCIATION, "patient_key": key, "association": asserted}
+    return {}
 
 
 @dataclass(slots=True)
@@ -202,6 +250,7 @@ class Resolver:
     def _folder_member(self, association: Association) -> None:
         self._same_patient(association.source)
         self._same_patient(association.target)
+        self._not_deprecated(association.source)
         self._not_deprecated(association.target)
         self._point(association)
         if association.source in self._known:
@@ -255,7 +304,7 @@ class Resolver:
         held = self._known.get(uuid)
         deprecated = held is not None and held.status is Status.DEPRECATED
         if deprecated or uuid in self._result.deprecated:
-            raise TargetDeprecated(f"the document {urn(uuid)} is deprecated", object=urn(uuid))
+            raise TargetDeprecated(f"the object {urn(uuid)} is deprecated", object=urn(uuid))
 
     def _point(self, association: Association) -> None:
         self._result.pointing.setdefault(association.target, []).append(association)
