@@ -18,12 +18,14 @@ from lxml import etree
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from adapters.soap import envelope, faults
 from adapters.soap.exchange import Exchange, MtomAnswer, Part
 from adapters.soap.faults import SoapFault
 from adapters.soap.multipart import Limits
 from adapters.soap.names import SOAP_TYPE
+from adapters.soap.replies import Outgoing, Replies
 from adapters.soap.wsdl import WsdlPages
 from kernel.refusals import Refusal
 from registry.access.values import Subject
@@ -31,6 +33,7 @@ from repository.tiers.ports import BlobStore
 
 log = logging.getLogger("pianku.soap")
 _AT_ONCE_BYTES: Final = 1 << 20
+_SIMPLE: Final = f"{SOAP_TYPE}; charset=utf-8"
 
 
 class Gate(Protocol):
@@ -75,12 +78,20 @@ class SoapService:
 
 
 def build_soap_router(
-    services: Sequence[SoapService], gate: Gate, store: BlobStore, limits: Limits
+    services: Sequence[SoapService],
+    gate: Gate,
+    store: BlobStore,
+    limits: Limits,
+    *,
+    replies: Replies | None = None,
 ) -> APIRouter:
-    """Return the routes of these services: POST for requests, GET for `?wsdl` and `?xsd=`."""
+    """Return the routes of these services: POST for requests, GET for `?wsdl` and `?xsd=`.
+
+    With `replies`, answers may go to another address (asynchronous web services).
+    """
     router = APIRouter()
     for service in services:
-        door = _Door(service, gate, store, limits)
+        door = _Door(service, gate, store, limits, replies)
         router.add_route(service.path, door.post, methods=["POST"])
         router.add_route(service.path, _description(service), methods=["GET"])
     return router
@@ -89,11 +100,19 @@ def build_soap_router(
 class _Door:
     """The door of one service."""
 
-    def __init__(self, service: SoapService, gate: Gate, store: BlobStore, limits: Limits) -> None:
+    def __init__(
+        self,
+        service: SoapService,
+        gate: Gate,
+        store: BlobStore,
+        limits: Limits,
+        replies: Replies | None,
+    ) -> None:
         self._transactions = service.transactions
         self._gate = gate
         self._store = store
         self._limits = limits
+        self._replies = replies
 
     async def post(self, request: Request) -> Response:
         """Answer one request; whatever is wrong with the envelope becomes a SOAP fault."""
@@ -113,17 +132,30 @@ class _Door:
 
     def _answer(self, subject: Subject, exchange: Exchange) -> Response:
         """Run the transaction, in a worker thread."""
-        message_id = ""
         try:
             message = exchange.message()
-            message_id = message.message_id
-            _insist_on_this_connection(message)
+        except SoapFault as problem:
+            return _fault(problem)
+        try:
             transaction = self._transaction(message.action)
-            answer = transaction(Call(subject, message.body, exchange, message))
-            action = answer.action or f"{message.action}Response"
-            return self._response(action, answer, message_id)
+            self._admit(message)
         except (SoapFault, Refusal) as problem:
-            return _fault(faults.of(problem), message_id)
+            return _fault(faults.of(problem), message.message_id)
+        said = self._said(transaction, Call(subject, message.body, exchange, message))
+        elsewhere = message.reply_to
+        if isinstance(said, SoapFault):
+            elsewhere = message.fault_to or elsewhere
+        if not elsewhere or self._replies is None:
+            if message.reply_to and self._replies is not None:
+                self._replies.give_back()
+            return self._response(said, message)
+        return _Accepted(self._replies, elsewhere, self._outgoing(said, message, elsewhere))
+
+    def _said(self, transaction: Transaction, call: Call) -> Answer | SoapFault:
+        try:
+            return transaction(call)
+        except (SoapFault, Refusal) as problem:
+            return faults.of(problem)
         except Exception as problem:
             correlation = uuid4().hex
             # The text of an exception may quote the request: only its kind is told.
@@ -132,7 +164,7 @@ class _Door:
                 extra={"correlation": correlation, "problem": type(problem).__name__},
             )
             log.debug("transaction failed by", exc_info=problem)
-            return _fault(faults.internal(correlation), message_id)
+            return faults.internal(correlation)
 
     def _transaction(self, action: str) -> Transaction:
         found = self._transactions.get(action)
@@ -142,24 +174,86 @@ class _Door:
             )
         return found
 
-    def _response(self, action: str, answer: Answer, message_id: str) -> Response:
-        root = envelope.write(action, answer.body, message_id)
-        if not answer.mtom:
-            return Response(root, media_type=f"{SOAP_TYPE}; charset=utf-8")
-        mtom = MtomAnswer(root, answer.parts, self._store)
-        headers = {"content-type": mtom.content_type, "content-length": str(mtom.length)}
-        if mtom.length <= _AT_ONCE_BYTES:
-            return Response(b"".join(mtom), headers=headers)
-        return StreamingResponse(iter(mtom), headers=headers)
-
-
-def _insist_on_this_connection(message: envelope.Message) -> None:
-    for name, address in (("ReplyTo", message.reply_to), ("FaultTo", message.fault_to)):
-        if address:
+    def _admit(self, message: envelope.Message) -> None:
+        """Raise SoapFault for an address that answers must not go to; reserve a place for ours."""
+        for name, address in (("ReplyTo", message.reply_to), ("FaultTo", message.fault_to)):
+            if address and (self._replies is None or not self._replies.allows(address)):
+                raise SoapFault(
+                    f"wsa:{name} must be anonymous, or an address that is allowed here",
+                    subcode="OnlyAnonymousAddressSupported",
+                )
+        if message.fault_to and not message.reply_to:
             raise SoapFault(
-                f"wsa:{name} must be anonymous: answers go back on the same connection",
+                "wsa:FaultTo needs a wsa:ReplyTo that is not anonymous either",
                 subcode="OnlyAnonymousAddressSupported",
             )
+        if message.reply_to and self._replies is not None:
+            self._replies.reserve()
+
+    def _response(self, said: Answer | SoapFault, message: envelope.Message) -> Response:
+        if isinstance(said, SoapFault):
+            return _fault(said, message.message_id)
+        action = said.action or f"{message.action}Response"
+        root = envelope.write(action, said.body, message.message_id)
+        if not said.mtom:
+            return Response(root, media_type=_SIMPLE)
+        mtom = MtomAnswer(root, said.parts, self._store)
+        headers = {"content-type": mtom.content_type, "content-length": str(mtom.length)}
+        if mtom.length > _AT_ONCE_BYTES:
+            return _Streamed(mtom, headers)
+        try:
+            return Response(b"".join(mtom), headers=headers)
+        finally:
+            mtom.discard()
+
+    def _outgoing(self, said: Answer | SoapFault, message: envelope.Message, to: str) -> Outgoing:
+        """Return the answer as a message of its own to another address."""
+        if isinstance(said, SoapFault):
+            root = faults.render(said, message.message_id, to=to)
+        else:
+            action = said.action or f"{message.action}Response"
+            root = envelope.write(action, said.body, message.message_id, to=to)
+            if said.mtom:
+                mtom = MtomAnswer(root, said.parts, self._store)
+                return Outgoing(mtom.content_type, mtom.length, mtom, mtom.discard)
+        return Outgoing(_SIMPLE, len(root), (root,), _nothing)
+
+
+class _Streamed(StreamingResponse):
+    """Sends an MTOM package, then lets go of what lies in no store, whoever hung up."""
+
+    def __init__(self, mtom: MtomAnswer, headers: Mapping[str, str]) -> None:
+        super().__init__(iter(mtom), headers=headers)
+        self._mtom = mtom
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._mtom.discard()
+
+
+class _Accepted(Response):
+    """Says 202, then has the answer sent to its address."""
+
+    def __init__(self, replies: Replies, address: str, message: Outgoing) -> None:
+        super().__init__(status_code=202)
+        self._replies = replies
+        self._address = address
+        self._message = message
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # The request is done, whether or not its sender waited to hear so.
+            self._replies.send(self._address, self._message)
+
+
+def _nothing() -> None:
+    return
 
 
 def _fault(fault: SoapFault, relates_to: str = "") -> Response:
@@ -167,7 +261,7 @@ def _fault(fault: SoapFault, relates_to: str = "") -> Response:
     return Response(
         faults.render(fault, relates_to),
         status_code=fault.status,
-        media_type=f"{SOAP_TYPE}; charset=utf-8",
+        media_type=_SIMPLE,
         headers=headers,
     )
 

@@ -126,13 +126,17 @@ def write_request(action: str, body: str, *, to: str, message_id: str) -> bytes:
     ).encode()
 
 
-def write(action: str, body: str, relates_to: str) -> bytes:
-    """Return the envelope of a response; `body` is ready-made XML without a declaration."""
+def write(action: str, body: str, relates_to: str, *, to: str = "") -> bytes:
+    """Return the envelope of a response; `body` is ready-made XML without a declaration.
+
+    `to` is the address of an answer that goes over a connection of its own.
+    """
+    addressed = f"<a:To>{escaped(to)}</a:To>" if to else ""
     related = f"<a:RelatesTo>{escaped(relates_to)}</a:RelatesTo>" if relates_to else ""
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<s:Envelope xmlns:s="{SOAP}" xmlns:a="{WSA}">'
         f'<s:Header><a:Action s:mustUnderstand="1">{escaped(action)}</a:Action>'
-        f"<a:MessageID>urn:uuid:{uuid4()}</a:MessageID>{related}</s:Header>"
+        f"<a:MessageID>urn:uuid:{uuid4()}</a:MessageID>{related}{addressed}</s:Header>"
         f"<s:Body>{body}</s:Body></s:Envelope>"
     ).encode()
 

@@ -31,6 +31,7 @@ _PARAMETER: Final = re.compile(
 _MAX_CONTENT_TYPE: Final = 4096
 _ESCAPED: Final = re.compile(r"\\(.)")
 _HOP_BYTES: Final = 256 << 10
+_HELD_CHUNK: Final = 1 << 20
 _ENCODINGS: Final = frozenset({"", "binary", "8bit", "7bit"})
 _INCLUDE: Final = f"{{{XOP}}}Include"
 
@@ -215,11 +216,21 @@ class _Root:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of an MTOM answer: its Content-ID, its octets by store key, and their count."""
+    """A part of an MTOM message: its Content-ID, its octets by store key, and their count."""
 
     cid: str
     key: str
     size: int
+    held: Incoming | None = None
+    """The octets themselves where they lie under no key; let go of once they were sent."""
+
+    def chunks(self, store: BlobStore) -> Iterator[bytes]:
+        """Yield the octets in order."""
+        if self.held is None:
+            yield from store.chunks(self.key)
+            return
+        for offset in range(0, self.size, _HELD_CHUNK):
+            yield self.held.read(offset, _HELD_CHUNK)
 
 
 class MtomAnswer:
@@ -252,8 +263,14 @@ class MtomAnswer:
         yield self._head
         for head, part in zip(self._heads, self._parts, strict=True):
             yield head
-            yield from self._store.chunks(part.key)
+            yield from part.chunks(self._store)
         yield self._tail
+
+    def discard(self) -> None:
+        """Let go of the parts that lie under no key; safe at any time."""
+        for part in self._parts:
+            if part.held is not None:
+                part.held.discard()
 
     def _part_head(self, cid: str, content_type: str, *, first: bool = False) -> bytes:
         opening = "--" if first else "\r\n--"

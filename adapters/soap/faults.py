@@ -67,8 +67,9 @@ def internal(correlation: str) -> SoapFault:
     return SoapFault(f"internal error, correlation {correlation}", code=RECEIVER)
 
 
-def render(fault: SoapFault, relates_to: str = "") -> bytes:
-    """Return the envelope of a fault."""
+def render(fault: SoapFault, relates_to: str = "", *, to: str = "") -> bytes:
+    """Return the envelope of a fault; `to` as in `envelope.write`."""
+    addressed = f"<a:To>{escaped(to)}</a:To>" if to else ""
     subcode = (
         f"<s:Subcode><s:Value>a:{fault.subcode}</s:Value></s:Subcode>" if fault.subcode else ""
     )
@@ -77,7 +78,8 @@ def render(fault: SoapFault, relates_to: str = "") -> bytes:
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<s:Envelope xmlns:s="{SOAP}" xmlns:a="{WSA}">'
         f'<s:Header><a:Action s:mustUnderstand="1">{action}</a:Action>'
-        f"<a:MessageID>urn:uuid:{uuid4()}</a:MessageID>{related}</s:Header><s:Body><s:Fault>"
+        f"<a:MessageID>urn:uuid:{uuid4()}</a:MessageID>{related}{addressed}</s:Header>"
+        "<s:Body><s:Fault>"
         f"<s:Code><s:Value>s:{fault.code}</s:Value>{subcode}</s:Code>"
         f'<s:Reason><s:Text xml:lang="en">{escaped(fault.reason)}</s:Text></s:Reason>'
         "</s:Fault></s:Body></s:Envelope>"

@@ -27,3 +27,9 @@ class PeerFault(PeerUnavailable):
     """The other system answered with a SOAP fault."""
 
     code: ClassVar[str] = "peer_fault"
+
+
+class TooManyReplies(Unavailable):
+    """Too many asynchronous answers wait to be delivered; ask again later."""
+
+    code: ClassVar[str] = "too_many_replies"

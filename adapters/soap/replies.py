@@ -1,0 +1,123 @@
+"""Answers that go to an address instead of back on the connection: asynchronous web services.
+
+Implements ITI TF-2 Appendix V.3.2.2 (Asynchronous Web Services Exchange) and WS-Addressing's
+ReplyTo. An address has to be allowed by a setting: nobody makes us call a machine of ours.
+Called by `door.py`; made by `server.web_door`.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from adapters.soap.client import Peer, SoapClient
+from adapters.soap.refusals import PeerUnavailable, TooManyReplies
+
+log = logging.getLogger("pianku.soap.replies")
+AGAIN_SECONDS: Final = (2.0, 15.0, 60.0, 300.0)
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message ready to be sent, as often as needed; `let_go` is called at the end."""
+
+    content_type: str
+    length: int
+    octets: Iterable[bytes]
+    let_go: Callable[[], None]
+
+
+class Replies:
+    """Sends answers to allowed addresses, a few times; what waits does not survive a restart."""
+
+    def __init__(
+        self,
+        client: SoapClient,
+        allowed: Sequence[str],
+        *,
+        tls: ssl.SSLContext | None = None,
+        again_seconds: Sequence[float] = AGAIN_SECONDS,
+        workers: int = 4,
+        most: int = 200,
+    ) -> None:
+        self._client = client
+        self._allowed = tuple(urlsplit(address) for address in allowed)
+        self._tls = tls
+        self._again_seconds = tuple(again_seconds)
+        self._stopping = threading.Event()
+        self._threads = ThreadPoolExecutor(workers, "reply")
+        self._room = threading.BoundedSemaphore(most)
+
+    def allows(self, address: str) -> bool:
+        """Tell whether answers may go to this address: same place, below an allowed path."""
+        try:
+            wanted = urlsplit(address)
+            return any(_covers(allowed, wanted) for allowed in self._allowed)
+        except ValueError:
+            return False
+
+    def reserve(self) -> None:
+        """Take a place for one answer; raises TooManyReplies. Give it back or `send`."""
+        if not self._room.acquire(blocking=False):
+            raise TooManyReplies
+
+    def give_back(self) -> None:
+        """Give back a place that was reserved and is not needed."""
+        self._room.release()
+
+    def send(self, address: str, message: Outgoing) -> None:
+        """Begin to send an answer whose place was reserved."""
+        try:
+            self._threads.submit(self._deliver, address, message)
+        except RuntimeError:  # we are closing
+            self._done(message)
+
+    def close(self) -> None:
+        """Stop; what was not delivered is lost, and said so in the log."""
+        self._stopping.set()
+        self._threads.shutdown()
+
+    def _deliver(self, address: str, message: Outgoing) -> None:
+        peer = Peer(address, self._tls)
+        try:
+            for wait in (*self._again_seconds, None):
+                try:
+                    self._client.deliver(peer, message.content_type, message.length, message.octets)
+                except PeerUnavailable as problem:
+                    if wait is None or self._stopping.wait(wait):
+                        log.warning(
+                            "an asynchronous answer was not delivered",
+                            extra={"host": urlsplit(address).hostname, "problem": problem.code},
+                        )
+                        return
+                else:
+                    return
+        except Exception as problem:
+            # Its text may quote the message: only its kind is told.
+            log.error(  # noqa: TRY400
+                "an asynchronous answer failed", extra={"problem": type(problem).__name__}
+            )
+            log.debug("an asynchronous answer failed by", exc_info=problem)
+        finally:
+            self._done(message)
+
+    def _done(self, message: Outgoing) -> None:
+        self._room.release()
+        message.let_go()
+
+
+def _covers(allowed: SplitResult, wanted: SplitResult) -> bool:
+    """Tell whether `wanted` is the allowed address or below it, in the same place."""
+    if wanted.username is not None or ".." in wanted.path or "%" in wanted.path:
+        return False
+    here = (allowed.scheme, allowed.hostname, allowed.port or _PORTS.get(allowed.scheme))
+    there = (wanted.scheme, wanted.hostname, wanted.port or _PORTS.get(wanted.scheme))
+    path = allowed.path.rstrip("/")
+    return here == there and (not path or wanted.path == path or wanted.path.startswith(f"{path}/"))
