@@ -20,6 +20,7 @@ from adapters.xds.iti18_registry_stored_query import RegistryStoredQuery
 from adapters.xds.iti41_provide_and_register import ProvideAndRegisterDocumentSet
 from adapters.xds.iti42_register_document_set import RegisterDocumentSet
 from adapters.xds.iti43_retrieve_document_set import RetrieveDocumentSet
+from adapters.xds.iti51_multi_patient_query import multi_patient_query
 from adapters.xds.validation import SCHEMA_NAMES
 from kernel.identifiers import PatientKeys
 from projections.document_index.view import DocumentIndex
@@ -59,7 +60,13 @@ def _registry(parts: XdsParts) -> dict[str, Transaction]:
     query = RegistryStoredQuery(
         parts.index, parts.patient_keys, parts.guard, max_results=parts.max_results
     )
-    return {names.ITI_18: query, names.ITI_42: RegisterDocumentSet(parts.register, parts.guard)}
+    return {
+        names.ITI_18: query,
+        names.ITI_42: RegisterDocumentSet(parts.register, parts.guard),
+        names.ITI_51: multi_patient_query(
+            parts.index, parts.patient_keys, parts.guard, max_results=parts.max_results
+        ),
+    }
 
 
 def _repository(parts: XdsParts) -> dict[str, Transaction]:

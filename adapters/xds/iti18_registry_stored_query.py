@@ -1,17 +1,19 @@
 """ITI-18 Registry Stored Query: find registered objects by a query's id and parameters.
 
-Implements ITI TF-2 3.18. Called by `endpoint.py` in a worker thread.
+Implements ITI TF-2 3.18; `iti51_multi_patient_query.py` is the same with other queries. Called by
+`endpoint.py` in a worker thread.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from adapters.guard.guard import Guard
 from adapters.soap.door import Answer, Call
 from adapters.xds import encode, encode_objects
 from adapters.xds.faults import registry_error
-from adapters.xds.query_answers import ANSWERS, Asked, Found, patient_parameter
+from adapters.xds.query_answers import ANSWERS, Asked, Found, patients_named
 from adapters.xds.refusals import QueryUnknown, ResultNotSinglePatient, TooManyResults
 from adapters.xds.stored_query import StoredQuery
 from kernel.identifiers import PatientKeys
@@ -34,11 +36,15 @@ class RegistryStoredQuery:
         guard: Guard,
         *,
         max_results: int = 5000,
+        answers: Mapping[str, Callable[[Asked], Found]] = ANSWERS,
+        transaction: str = TRANSACTION,
     ) -> None:
         self._index = index
         self._patient_keys = patient_keys
         self._guard = guard
         self._max_results = max_results
+        self._answers = answers
+        self._transaction = transaction
 
     def __call__(self, call: Call) -> Answer:
         """Answer one query; what is wrong with it becomes its RegistryErrorList."""
@@ -51,14 +57,18 @@ class RegistryStoredQuery:
             raise
         except Refusal as refusal:
             self._guard.record(
-                call.subject, "query", "failed", TRANSACTION, detail=f"{query_id} {refusal.code}"
+                call.subject,
+                "query",
+                "failed",
+                self._transaction,
+                detail=f"{query_id} {refusal.code}".strip(),
             )
             return Answer(encode.query_response((), (registry_error(refusal),)))
         self._guard.record(
             call.subject,
             "query",
             "success",
-            TRANSACTION,
+            self._transaction,
             patient_keys=sorted(found.patients()),
             count=found.count(),
             detail=query_id,
@@ -66,20 +76,20 @@ class RegistryStoredQuery:
         return Answer(encode.query_response(_leaves(found) if query.leaf_class else _refs(found)))
 
     def _find(self, call: Call, query: StoredQuery) -> Found:
-        select = ANSWERS.get(query.query_id)
+        select = self._answers.get(query.query_id)
         if select is None:
             raise QueryUnknown(f"no stored query has the id {query.query_id[:80]}")
-        patient = patient_parameter(query)
-        key = None if patient is None else self._patient_keys.key(patient)
-        resource = Resource("document", key)
-        self._guard.check(call.subject, "query", resource, transaction=TRANSACTION)
+        for key in tuple(map(self._patient_keys.key, patients_named(query))) or (None,):
+            resource = Resource("document", key)
+            self._guard.check(call.subject, "query", resource, transaction=self._transaction)
         within = policy.clause(call.subject, "query", "document")
         limit = self._max_results if query.leaf_class else self._max_results * _REFERENCES_FOR_ONE
         with self._index.reading(within=within) as look:
             found = select(Asked(query, look, self._patient_keys, limit + 1))
         if found.count() > limit:
             raise TooManyResults(f"the query finds more than {limit} objects")
-        if query.leaf_class and len(found.patients()) > 1:
+        one_patient = self._transaction == TRANSACTION
+        if one_patient and query.leaf_class and len(found.patients()) > 1:
             raise ResultNotSinglePatient(
                 "the objects belong to several patients: ask for ObjectRef"
             )

@@ -59,4 +59,5 @@ LIMITED_METADATA: Final = frozenset(
 ITI_18: Final = "urn:ihe:iti:2007:RegistryStoredQuery"
 ITI_41: Final = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
 ITI_42: Final = "urn:ihe:iti:2007:RegisterDocumentSet-b"
+ITI_51: Final = "urn:ihe:iti:2009:MultiPatientStoredQuery"
 ITI_43: Final = "urn:ihe:iti:2007:RetrieveDocumentSet"

@@ -11,9 +11,16 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+from adapters.xds.query_conditions import (
+    content_filter,
+    document_filter,
+    excluding_filter,
+    folder_filter,
+)
+from adapters.xds.refusals import QueryParameterMalformed
 from adapters.xds.stored_query import StoredQuery
 from kernel.identifiers import PatientId, PatientKeys
-from projections.document_index.filters import DocumentFilter, FolderFilter, SubmissionSetFilter
+from projections.document_index.filters import FolderFilter, SubmissionSetFilter
 from projections.document_index.view import (
     AssociationRow,
     DocumentRow,
@@ -21,9 +28,10 @@ from projections.document_index.view import (
     Reading,
     SubmissionSetRow,
 )
-from registry.documents.values import STABLE, AssociationType, Status
+from registry.documents.values import AssociationType
 
 _HAS_MEMBER: Final = str(AssociationType.HAS_MEMBER)
+_DOCUMENT: Final = "$XDSDocumentEntry"
 
 
 @dataclass(slots=True)
@@ -78,23 +86,28 @@ class Asked:
         """Return the key of the patient a parameter names."""
         return (self.patient_keys.key(self.query.patient(name)),)
 
+    def patients(self, name: str) -> tuple[UUID, ...] | None:
+        """Return the keys of the patients a parameter names, None when it is not given."""
+        return tuple(map(self.patient_keys.key, self.query.patients(name))) or None
 
-def patient_parameter(query: StoredQuery) -> PatientId | None:
-    """Return the patient a query names, None for those that ask by identifiers."""
-    for name in (
-        "$XDSDocumentEntryPatientId",
-        "$XDSSubmissionSetPatientId",
-        "$XDSFolderPatientId",
-        "$patientId",
-    ):
-        if query.has(name):
-            return query.patient(name)
-    return None
+
+def patients_named(query: StoredQuery) -> tuple[PatientId, ...]:
+    """Return the patients a query names, none for those that ask by identifiers."""
+    name = _PATIENTS.get(query.query_id, "")
+    if name == "$patientId":
+        name = _patient_of_all(query)
+    return query.patients(name)
 
 
 def _find_documents(asked: Asked) -> Found:
     patient = asked.patient("$XDSDocumentEntryPatientId")
-    wanted = _document_filter(asked.query)
+    wanted = document_filter(asked.query)
+    return Found(documents=asked.look.find_documents(patient, wanted, limit=asked.limit))
+
+
+def _find_documents_exclude(asked: Asked) -> Found:
+    query, patient = asked.query, asked.patient(f"{_DOCUMENT}PatientId")
+    wanted = excluding_filter(query)
     return Found(documents=asked.look.find_documents(patient, wanted, limit=asked.limit))
 
 
@@ -117,20 +130,14 @@ def _find_submission_sets(asked: Asked) -> Found:
 
 
 def _find_folders(asked: Asked) -> Found:
-    query, prefix = asked.query, "$XDSFolder"
-    patient = asked.patient(f"{prefix}PatientId")
-    wanted = FolderFilter(
-        statuses=query.statuses(f"{prefix}Status"),
-        last_update=query.times(f"{prefix}LastUpdateTime"),
-        codes=query.code_groups(f"{prefix}CodeList"),
-    )
-    return Found(folders=asked.look.find_folders(patient, wanted))
+    patient = asked.patient("$XDSFolderPatientId")
+    return Found(folders=asked.look.find_folders(patient, folder_filter(asked.query)))
 
 
 def _get_all(asked: Asked) -> Found:
     query, look = asked.query, asked.look
-    patient = asked.patient("$patientId")
-    documents = _content_filter(query, query.statuses("$XDSDocumentEntryStatus"))
+    patient = asked.patient(_patient_of_all(query))
+    documents = content_filter(query, query.statuses("$XDSDocumentEntryStatus"))
     sets = SubmissionSetFilter(statuses=query.statuses("$XDSSubmissionSetStatus"))
     folders = FolderFilter(statuses=query.statuses("$XDSFolderStatus"))
     found = Found(
@@ -158,7 +165,7 @@ def _get_folders(asked: Asked) -> Found:
     if name.endswith("UniqueId"):
         return Found(folders=look.folders(unique_ids=query.many(name)))
     if name.endswith("LogicalID"):
-        return Found(folders=look.folders(logical_ids=query.uuids(name)))
+        return Found(folders=look.folders(logical_ids=_logical_ids(query, name)))
     return Found(folders=look.folders(entry_uuids=query.uuids(name)))
 
 
@@ -258,42 +265,9 @@ def _get_related_documents(asked: Asked) -> Found:
     )
 
 
-def _document_filter(query: StoredQuery) -> DocumentFilter:
-    prefix = "$XDSDocumentEntry"
-    return DocumentFilter(
-        statuses=query.statuses(f"{prefix}Status"),
-        object_types=query.many(f"{prefix}Type") or (STABLE,),
-        class_codes=query.codes(f"{prefix}ClassCode"),
-        type_codes=query.codes(f"{prefix}TypeCode"),
-        format_codes=query.codes(f"{prefix}FormatCode"),
-        facility_codes=query.codes(f"{prefix}HealthcareFacilityTypeCode"),
-        practice_codes=query.codes(f"{prefix}PracticeSettingCode"),
-        event_codes=query.code_groups(f"{prefix}EventCodeList"),
-        confidentiality_codes=query.code_groups(f"{prefix}ConfidentialityCode"),
-        creation=query.times(f"{prefix}CreationTime"),
-        service_start=query.times(f"{prefix}ServiceStartTime"),
-        service_stop=query.times(f"{prefix}ServiceStopTime"),
-        authors=query.many(f"{prefix}AuthorPerson"),
-        availabilities=tuple(
-            value.rpartition(":")[2] for value in query.many(f"{prefix}DocumentAvailability")
-        ),
-        references=tuple(query.groups(f"{prefix}ReferenceIdList")),
-    )
-
-
-def _content_filter(query: StoredQuery, statuses: tuple[Status, ...] = ()) -> DocumentFilter:
-    prefix = "$XDSDocumentEntry"
-    return DocumentFilter(
-        statuses=statuses,
-        object_types=query.many(f"{prefix}Type") or (STABLE,),
-        format_codes=query.codes(f"{prefix}FormatCode"),
-        confidentiality_codes=query.code_groups(f"{prefix}ConfidentialityCode"),
-    )
-
-
 def _filtered(asked: Asked, uuids: Iterable[UUID]) -> list[DocumentRow]:
     """Return those of these documents that the content parameters let through."""
-    return asked.look.documents(entry_uuids=uuids, wanted=_content_filter(asked.query))
+    return asked.look.documents(entry_uuids=uuids, wanted=content_filter(asked.query))
 
 
 def _documents_named(
@@ -309,8 +283,21 @@ def _documents_named(
     if name.endswith("UniqueId"):
         return look.documents(unique_ids=query.many(name))
     if name.endswith("LogicalID"):
-        return look.documents(logical_ids=query.uuids(name))
+        return look.documents(logical_ids=_logical_ids(query, name))
     return look.documents(entry_uuids=query.uuids(name))
+
+
+def _patient_of_all(query: StoredQuery) -> str:
+    # Consumers that name the patient as the other queries do are understood.
+    named = not query.has("$patientId") and query.has(f"{_DOCUMENT}PatientId")
+    return f"{_DOCUMENT}PatientId" if named else "$patientId"
+
+
+def _logical_ids(query: StoredQuery, name: str) -> tuple[UUID, ...]:
+    # All versions answer to a logicalID: who asks for it must know of versions.
+    if query.metadata_level() < 2:
+        raise QueryParameterMalformed(f"{name} needs $MetadataLevel 2", attribute="$MetadataLevel")
+    return query.uuids(name)
 
 
 def _members(rows: Iterable[AssociationRow]) -> list[AssociationRow]:
@@ -319,6 +306,7 @@ def _members(rows: Iterable[AssociationRow]) -> list[AssociationRow]:
 
 ANSWERS: Final[Mapping[str, Callable[[Asked], Found]]] = {
     "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d": _find_documents,
+    "urn:uuid:4308b1df-36de-4bef-8e2e-ba91f593c435": _find_documents_exclude,
     "urn:uuid:12941a89-e02e-4be5-967c-ce4bfc8fe492": _find_documents_by_reference_id,
     "urn:uuid:f26abbcb-ac74-4422-8a30-edb644bbc1a9": _find_submission_sets,
     "urn:uuid:958f3006-baad-4929-a4de-ff1114824431": _find_folders,
@@ -334,3 +322,16 @@ ANSWERS: Final[Mapping[str, Callable[[Asked], Found]]] = {
     "urn:uuid:d90e5407-b356-4d91-a89f-873917b4b0e6": _get_related_documents,
 }
 """Query id -> what it selects."""
+
+_PATIENTS: Final[Mapping[str, str]] = {
+    "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d": "$XDSDocumentEntryPatientId",
+    "urn:uuid:4308b1df-36de-4bef-8e2e-ba91f593c435": "$XDSDocumentEntryPatientId",
+    "urn:uuid:12941a89-e02e-4be5-967c-ce4bfc8fe492": "$XDSDocumentEntryPatientId",
+    "urn:uuid:3d1bdb10-39a2-11de-89c2-2f44d94eaa9f": "$XDSDocumentEntryPatientId",
+    "urn:uuid:1191642d-86c4-42d8-b784-f95445f9f0d5": "$XDSDocumentEntryPatientId",
+    "urn:uuid:f26abbcb-ac74-4422-8a30-edb644bbc1a9": "$XDSSubmissionSetPatientId",
+    "urn:uuid:958f3006-baad-4929-a4de-ff1114824431": "$XDSFolderPatientId",
+    "urn:uuid:50d3f5ac-39a2-11de-a1ca-b366239e58df": "$XDSFolderPatientId",
+    "urn:uuid:10b545ea-725c-446d-9b95-8aeb444eddf3": "$patientId",
+}
+"""Query id -> the parameter that names its patients."""

@@ -20,10 +20,10 @@ from adapters.xds.refusals import (
     QueryParameterMalformed,
     QueryParameterMissing,
 )
-from adapters.xds.validation import validate
+from adapters.xds.validation import complaint
 from kernel.codes import Code
 from kernel.identifiers import BadIdentifier, PatientId, entry_uuid
-from kernel.refusals import Invalid
+from kernel.refusals import Invalid, Refusal
 from kernel.times import check_dtm
 from projections.document_index.filters import TimeRange
 from registry.documents.values import Status
@@ -45,6 +45,9 @@ _REPEATABLE: Final = frozenset(
         "$XDSDocumentEntryConfidentialityCode",
         "$XDSDocumentEntryReferenceIdList",
         "$XDSFolderCodeList",
+        "$XDSDocumentEntryEventCodeListExclude",
+        "$XDSDocumentEntryConfidentialityCodeExclude",
+        "$XDSDocumentEntryReferenceIdListExclude",
     }
 )
 
@@ -55,30 +58,34 @@ class StoredQuery:
     def __init__(self, body: etree._Element) -> None:
         if body.tag != _REQUEST:
             raise SoapFault("the Body must hold AdhocQueryRequest")
-        validate(body, "query.xsd")
+        wrong = complaint(body, "query.xsd")
+        if wrong:
+            raise QueryParameterMalformed(wrong)
         option, query = body.find(_OPTION), body.find(_QUERY)
         assert option is not None
         assert query is not None
-        self.query_id = query.get("id", "").strip()
+        self.query_id = query.get("id", "").strip().lower()
         returned = option.get("returnType", "RegistryObject")
         if returned not in {"LeafClass", "ObjectRef"}:
             raise QueryParameterMalformed(f"returnType {returned} is not served")
         self.leaf_class = returned == "LeafClass"
-        self._groups: dict[str, list[tuple[str, ...]]] = {}
+        # Parsed when asked for: what a query does not know is ignored, however it is written.
+        self._texts: dict[str, list[list[str]]] = {}
         for slot in query.iterfind(_SLOT):
-            name = slot.get("name", "")
-            values = tuple(
-                value for v in slot.iterfind(_VALUE) for value in parse_values(name, v.text or "")
-            )
-            self._groups.setdefault(name, []).append(values)
+            texts = [v.text or "" for v in slot.iterfind(_VALUE)]
+            self._texts.setdefault(slot.get("name", "").strip(), []).append(texts)
 
     def has(self, name: str) -> bool:
         """Tell whether a parameter is given with at least one value."""
-        return any(self._groups.get(name, ()))
+        return any(self._texts.get(name, ()))
 
     def groups(self, name: str, *, required: bool = False) -> list[tuple[str, ...]]:
         """Return the values of a parameter that may be repeated: AND of ORs."""
-        found = [values for values in self._groups.get(name, ()) if values]
+        found = [
+            tuple(value for text in texts for value in parse_values(name, text))
+            for texts in self._texts.get(name, ())
+            if texts
+        ]
         if not found and required:
             raise QueryParameterMissing(f"{name} is required", attribute=name)
         if len(found) > 1 and name not in _REPEATABLE:
@@ -109,27 +116,40 @@ class StoredQuery:
             raise QueryParameterMissing(
                 f"one of {', '.join(alternatives)} is required", attribute=alternatives[0]
             )
-        if len(given) > 1:
-            raise QueryParameterCount(f"{' and '.join(given)} exclude each other")
+        self.apart(*alternatives)
         return given[0]
 
     def patient(self, name: str) -> PatientId:
         """Return the required patient id."""
-        text = self.one(name, required=True)
-        try:
-            return PatientId.parse(text)
-        except BadIdentifier:
-            # The value identifies a person: only the name is told.
-            raise QueryParameterMalformed(
-                f"{name} needs the form id^^^&OID&ISO", attribute=name
-            ) from None
+        return _patient(name, self.one(name, required=True))
+
+    def patients(self, name: str) -> tuple[PatientId, ...]:
+        """Return the patient ids of a query that may ask for several, or for none."""
+        return tuple(_patient(name, value) for value in self.many(name))
 
     def statuses(self, name: str) -> tuple[Status, ...]:
-        """Return the required statuses."""
+        """Return the required statuses; what is no status counts as none given."""
         return tuple(
-            self._read(name, value, _STATUSES.__getitem__)
+            self._read(name, value, _STATUSES.__getitem__, QueryParameterMissing)
             for value in self.many(name, required=True)
         )
+
+    def metadata_level(self) -> int:
+        """Return the level of metadata the consumer understands (ITI TF-2 3.18.4.1.2.3.5.1)."""
+        text = self.one("$MetadataLevel") or "1"
+        if text not in {"1", "2"}:
+            raise QueryParameterMalformed(
+                "$MetadataLevel: 1 or 2 may be asked for", attribute="$MetadataLevel"
+            )
+        return int(text)
+
+    def apart(self, *alternatives: str) -> None:
+        """Refuse a query that gives more than one of these parameters."""
+        given = [name for name in alternatives if self.has(name)]
+        if len(given) > 1:
+            raise QueryParameterCount(
+                f"{' and '.join(given)} exclude each other", attribute=given[1]
+            )
 
     def uuids(self, name: str, *, required: bool = False) -> tuple[UUID, ...]:
         """Return entryUUIDs."""
@@ -157,11 +177,16 @@ class StoredQuery:
         return TimeRange(*ends)
 
     @staticmethod
-    def _read(name: str, value: str, parse: Callable[[str], T]) -> T:
+    def _read(
+        name: str,
+        value: str,
+        parse: Callable[[str], T],
+        refusal: type[Refusal] = QueryParameterMalformed,
+    ) -> T:
         try:
-            return parse(value)
+            return parse(value.strip())
         except (Invalid, KeyError):
-            raise QueryParameterMalformed(
+            raise refusal(
                 f"{name}: {value[:128]!r} is not coded as it must be", attribute=name
             ) from None
 
@@ -183,6 +208,16 @@ def parse_values(name: str, text: str) -> list[str]:
         found.append(token[2] if quoted is None else quoted.replace("''", "'"))
         at = token.end()
     return found
+
+
+def _patient(name: str, text: str) -> PatientId:
+    try:
+        return PatientId.parse(text.strip())
+    except BadIdentifier:
+        # The value identifies a person: only the name is told.
+        raise QueryParameterMalformed(
+            f"{name} needs the form id^^^&OID&ISO", attribute=name
+        ) from None
 
 
 def _code(text: str) -> Code:

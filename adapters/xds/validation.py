@@ -1,7 +1,7 @@
 """Check a message against its schema before anything reads it.
 
 Implements the schema validity that ITI TF-2 Appendix V.3 asks of every message; schemas are
-compiled once a thread. Called by `decode.py`.
+compiled once a thread. Called by `decode.py`, which says what an invalid message is refused as.
 """
 
 from __future__ import annotations
@@ -22,14 +22,21 @@ _local: Final = threading.local()
 
 def validate(element: etree._Element, schema_name: str) -> None:
     """Raise SoapFault unless `element` is valid by `schemas/xds/<schema_name>`."""
+    wrong = complaint(element, schema_name)
+    if wrong:
+        raise SoapFault(wrong)
+
+
+def complaint(element: etree._Element, schema_name: str) -> str:
+    """Return why `element` is not valid by `schemas/xds/<schema_name>`; empty when it is."""
     schema = _schema(schema_name)
     if schema.validate(element):
-        return
+        return ""
     # Only where and which rule: the validator's own text may quote a value.
     first = cast("Any", schema.error_log)[0]
     named = _NAMED.match(first.message)
     where = "" if named is None else named[1] + (f"@{named[2]}" if named[2] else "")
-    raise SoapFault(
+    return (
         f"the message is not valid by {schema_name}: {where} (line {first.line}, "
         f"{first.type_name.lower().removeprefix('schemav_')})"
     )

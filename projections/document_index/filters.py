@@ -50,6 +50,8 @@ class DocumentFilter:
     availabilities: tuple[str, ...] = ()
     """Online, Offline."""
     references: tuple[tuple[str, ...], ...] = ()
+    excluded: DocumentFilter | None = None
+    """None of the conditions of this filter may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,9 @@ def document_clauses(tables: Tables, wanted: DocumentFilter, dialect: str) -> Cl
         sa.exists().where(side.object == c.entry_uuid, side.value.in_(values))
         for values in wanted.references
     ]
+    if wanted.excluded is not None:
+        unwanted = document_clauses(tables, wanted.excluded, dialect)
+        where += [sa.not_(condition) for condition in unwanted]
     return where
 
 

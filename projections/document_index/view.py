@@ -193,12 +193,16 @@ class Reading:
         self._within = sa.true() if within is None else within
 
     def find_documents(
-        self, patient_keys: Sequence[UUID], wanted: DocumentFilter, *, limit: int | None = None
+        self,
+        patient_keys: Sequence[UUID] | None,
+        wanted: DocumentFilter,
+        *,
+        limit: int | None = None,
     ) -> list[DocumentRow]:
-        """Return the documents of these patients that pass the filter."""
-        table = self._tables.documents
+        """Return the documents that pass the filter, of these patients or (None) of all."""
+        patients = self._of(self._tables.documents, patient_keys)
         where = document_clauses(self._tables, wanted, self._connection.dialect.name)
-        return self._documents(table.c.patient_key.in_(patient_keys), *where, limit=limit)
+        return self._documents(patients, *where, limit=limit)
 
     def documents(
         self,
@@ -240,11 +244,12 @@ class Reading:
             *self._chunked(columns.unique_id, unique_ids, self._submission_sets),
         ]
 
-    def find_folders(self, patient_keys: Sequence[UUID], wanted: FolderFilter) -> list[FolderRow]:
-        """Return the folders of these patients that pass the filter."""
-        table = self._tables.folders
-        where = folder_clauses(self._tables, wanted)
-        return self._folders(table.c.patient_key.in_(patient_keys), *where)
+    def find_folders(
+        self, patient_keys: Sequence[UUID] | None, wanted: FolderFilter
+    ) -> list[FolderRow]:
+        """Return the folders that pass the filter, of these patients or (None) of all."""
+        patients = self._of(self._tables.folders, patient_keys)
+        return self._folders(patients, *folder_clauses(self._tables, wanted))
 
     def folders(
         self,
@@ -351,6 +356,10 @@ class Reading:
         query = sa.select(*columns).where(*where, self._within)
         query = query.order_by(table.c.position, table.c.entry_uuid).limit(limit)
         return self._connection.execute(query).all()
+
+    @staticmethod
+    def _of(table: sa.Table, patient_keys: Sequence[UUID] | None) -> sa.ColumnElement[bool]:
+        return sa.true() if patient_keys is None else table.c.patient_key.in_(patient_keys)
 
     @staticmethod
     def _chunked(column: sa.ColumnElement[Any], values: Iterable[Any], read: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from lxml import etree
 
 from adapters.soap.names import SOAP
 from tests.support import xds
-from tests.support.soap import SoapClient, _envelope, package
+from tests.support.soap import SoapClient, envelope, package
 from tests.support.submissions import PATIENT, entry, submission
 from tests.support.xds_node import LIMITS, Node, provide_body, without_octets
 
@@ -37,7 +37,7 @@ def one_document(inside: str) -> bytes:
     document = without_octets(entry())
     element = f'<xds:Document id="urn:uuid:{document.entry_uuid}">{inside}</xds:Document>'
     body = provide_body(submission(document), element)
-    return _envelope("urn:to", xds.ITI41, "urn:uuid:1", body)
+    return envelope("urn:to", xds.ITI41, "urn:uuid:1", body)
 
 
 def mtom(inside: str = XOP_INCLUDE.format("cid:a@b"), parts: dict[str, bytes] | None = None):
@@ -77,7 +77,7 @@ def test_a_part_can_be_one_document_only(node: Node) -> None:
         f'<xds:Document id="urn:uuid:{d.entry_uuid}">{XOP_INCLUDE.format("cid:a@b")}</xds:Document>'
         for d in (one, two)
     )
-    text = _envelope(
+    text = envelope(
         "urn:to", xds.ITI41, "urn:uuid:1", provide_body(submission(one, two), elements)
     )
     before = untouched(node)
