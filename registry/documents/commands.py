@@ -156,11 +156,11 @@ def register(asked: Registration, known: Known, rules: Rules) -> Append:
     rules.code_sets.check_submission(submission)
     _check_patient(asked, known, rules)
     _check_unique_ids(submission, known)
-    _check_entry_uuids(submission, known)
+    check_entry_uuids(submission, known)
     resolved = Resolver(submission, known.objects, asked.patient_key).resolve()
     return Append(
         streams=(
-            _submission_set(asked),
+            submission_set_accepted(asked),
             *(
                 StreamAppend(
                     entry.entry_uuid,
@@ -239,7 +239,8 @@ def _check_same_document(entry: DocumentEntry, held: ClaimHeld) -> None:
     )
 
 
-def _check_entry_uuids(submission: Submission, known: Known) -> None:
+def check_entry_uuids(submission: Submission, known: Known) -> None:
+    """Refuse an entryUUID that is used twice or by a registered object."""
     new = [uuid for uuid, _ in _objects(submission)]
     new.extend(a.entry_uuid for a in submission.associations)
     seen: set[UUID] = set()
@@ -268,8 +269,7 @@ def _fingerprint(entry: DocumentEntry) -> bytes:
 def _claims(submission: Submission) -> tuple[Claim, ...]:
     whole = submission.submission_set
     return (
-        Claim("submission-set-entry-uuid", str(whole.entry_uuid)),
-        Claim(UNIQUE_ID_CLAIM, whole.unique_id, b"submission-set:" + uuid4().bytes),
+        *submission_set_claims(whole),
         *(
             Claim(UNIQUE_ID_CLAIM, folder.unique_id, b"folder:" + uuid4().bytes)
             for folder in submission.folders
@@ -281,7 +281,16 @@ def _claims(submission: Submission) -> tuple[Claim, ...]:
     )
 
 
-def _submission_set(asked: Registration) -> StreamAppend:
+def submission_set_claims(whole: SubmissionSet) -> tuple[Claim, ...]:
+    """Return the claims of a SubmissionSet's own identifiers."""
+    return (
+        Claim("submission-set-entry-uuid", str(whole.entry_uuid)),
+        Claim(UNIQUE_ID_CLAIM, whole.unique_id, b"submission-set:" + uuid4().bytes),
+    )
+
+
+def submission_set_accepted(asked: Registration) -> StreamAppend:
+    """Return what the stream of the SubmissionSet gets."""
     whole = msgspec.structs.replace(
         asked.submission.submission_set, availability_status=Status.APPROVED, home_community_id=""
     )

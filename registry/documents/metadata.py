@@ -19,6 +19,7 @@ from registry.documents.refusals import MetadataInvalid
 from registry.documents.values import (
     ON_DEMAND,
     STABLE,
+    Association,
     Author,
     DocumentEntry,
     Folder,
@@ -56,7 +57,12 @@ def check_submission(submission: Submission, object_type: str = STABLE) -> None:
     for folder in submission.folders:
         check_folder(folder)
     for association in submission.associations:
-        _slots("Association", association.entry_uuid, association.extra)
+        check_association(association)
+
+
+def check_association(association: Association) -> None:
+    """Refuse an Association with a slot that is none of the profile's and no `urn:` name."""
+    _slots("Association", association.entry_uuid, association.extra)
 
 
 def check_submission_set(submission_set: SubmissionSet) -> None:
@@ -77,6 +83,8 @@ def check_submission_set(submission_set: SubmissionSet) -> None:
 def check_folder(folder: Folder) -> None:
     """Refuse a Folder that breaks ITI TF-3 4.2.3.4."""
     at = _Object("Folder", folder.entry_uuid)
+    if folder.logical_id is not None and folder.logical_id != folder.entry_uuid:
+        raise at.refusal("logicalID", urn(folder.logical_id), "belongs to a metadata update")
     at.oid("uniqueId", folder.unique_id)
     at.patient("patientId", folder.patient_id)
     at.codes("codeList", folder.codes, required=True)
