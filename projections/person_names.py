@@ -58,6 +58,14 @@ def name_keys(person_name: str) -> NameKeys:
     )
 
 
+def part_keys(text: str, *, surname: bool = False) -> tuple[str, ...]:
+    """Return what a family or given name is found by: its letters, and the pinyin of Chinese."""
+    key = search_key(text)
+    if not _has_han(key):
+        return (key,) if key else ()
+    return tuple(dict.fromkeys((key, "".join(_syllables(key) if surname else _read(key)))))
+
+
 def search_key(text: str) -> str:
     """Return the letters and digits of a text, lower case and without marks (é = e)."""
     plain = unicodedata.normalize("NFKD", text).casefold()

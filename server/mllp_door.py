@@ -17,7 +17,7 @@ def mllp_server(here: Installation, listener: socket.socket) -> MllpServer:
     """Return the server on a listening socket."""
     return MllpServer(
         listener,
-        feed=IdentityFeed(here.facts, here.keys.patient_keys),
+        feed=IdentityFeed(here.facts, here.keys.patient_keys, here.identity.assigning_authority),
         guard=here.guard,
         policy=FeedPolicy(here.identity.assigning_authority),
     )

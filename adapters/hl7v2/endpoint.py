@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -41,7 +42,7 @@ _DRAIN_SECONDS: Final = 5.0
 class Feed(Protocol):
     """Takes what an identity feed tells (workflows.receive_identity_feed.IdentityFeed)."""
 
-    def receive(self, patient_id: PatientId, told: Told) -> UUID:
+    def receive(self, patient_ids: Sequence[PatientId], told: Told) -> UUID:
         """Record what is new, durably, and return the patient's key."""
         ...
 
@@ -200,7 +201,7 @@ class _Messages:
                 message = decode(data, self.policy.default_charset)
                 check_header(message, self.policy)
                 patient_id, told = decode_feed(message, self.policy)
-                key = self.feed.receive(patient_id, told)
+                key = self.feed.receive((patient_id,), told)
             except Refusal as refusal:
                 self._record(subject, "failed", detail=refusal.code)
                 raise

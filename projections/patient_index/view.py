@@ -1,12 +1,13 @@
 """Reads the patient index: by key, by identifier, by name, pinyin or its initials.
 
-Answers ITI TF-2 3.8 (is the patient known?) and the portal's lists. Called by adapters and
-workflows; list queries take the policy clause that `projections/permissions` builds.
+Answers ITI TF-2 3.8 (is the patient known?), 3.9 (whose are these identifiers?), 3.21 (who fits?)
+and the portal's lists. Called by adapters and workflows; list queries take the policy clause that
+`projections/permissions` builds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -18,6 +19,7 @@ from sqlalchemy import Row
 from kernel.identifiers import PatientId
 from kernel.times import from_micros
 from projections.database import ViewsDatabase
+from projections.patient_index.demographics import DemographicQuery, demographic_clauses
 from projections.patient_index.projection import NAME
 from projections.person_names import UPPER_BOUND, search_key
 
@@ -26,7 +28,7 @@ _MAX_PAGE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class PatientRow:
-    """A patient as last told."""
+    """An identifier with its patient as last told."""
 
     patient_key: UUID
     patient_id: str
@@ -39,6 +41,16 @@ class PatientRow:
     pinyin: str
     sex: str
     birth_date: str
+    address: str
+    telephone: str
+    authority: str
+    """OID of the domain that assigned the identifier."""
+    person: UUID
+    """The same for identifiers that are cross-referenced; else the patient key."""
+    merged_into: UUID | None
+    """The survivor's key, when the identifier was subsumed."""
+    local: bool
+    """Known by the feed of another domain than the affinity domain: nobody to XDS."""
     origin: str
     known_at: datetime
     changed_at: datetime
@@ -50,6 +62,22 @@ class PatientPage:
 
     total: int
     items: tuple[PatientRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A person with all his identifiers, the one that best tells who he is first."""
+
+    person: UUID
+    identifiers: tuple[PatientRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPage:
+    """Some of the persons that fit; `after` finds the next ones, empty when these are all."""
+
+    persons: tuple[PersonRow, ...]
+    after: str
 
 
 class PatientIndex:
@@ -73,13 +101,54 @@ class PatientIndex:
             return {UUID(row.patient_key): _row(row) for row in found}
 
     def by_id(self, patient_id: PatientId, *, fresh: bool = True) -> PatientRow | None:
-        """Return the patient of an identifier (CX)."""
+        """Return the patient of an identifier (CX) in use: one that was subsumed is unknown."""
         with self._database.reading(NAME, fresh=fresh) as (connection, tables):
             table = tables.patients
             row = connection.execute(
-                sa.select(table).where(table.c.patient_id == str(patient_id))
+                sa.select(table).where(
+                    table.c.patient_id == str(patient_id), table.c.merged_into == ""
+                )
             ).first()
             return None if row is None else _row(row)
+
+    def person_of(self, patient_id: PatientId) -> PersonRow | None:
+        """Return the person an identifier denotes, with all identifiers; None if it is unknown.
+
+        ITI TF-2 3.9: the cross-references are `identifiers` without the one asked for.
+        """
+        found = self.by_id(patient_id)
+        if found is None:
+            return None
+        with self._database.reading(NAME, fresh=False) as (connection, tables):
+            return next(iter(_persons(connection, tables.patients, (str(found.person),), "")), None)
+
+    def find_persons(
+        self,
+        query: DemographicQuery,
+        *,
+        policy: sa.ColumnElement[bool],
+        affinity: str = "",
+        after: str = "",
+        limit: int = 20,
+    ) -> PersonPage:
+        """Return the persons that a demographic query fits (ITI TF-2 3.21), page by page.
+
+        A person fits when one of his identifiers does, with what was told of it. Each one's
+        identifier of the domain `affinity` comes first. `after` is the previous page's.
+        """
+        with self._database.reading(NAME) as (connection, tables):
+            c = tables.patients.c
+            where = [policy, c.merged_into == "", *demographic_clauses(tables, query)]
+            keys = connection.execute(
+                sa.select(c.person)
+                .where(*where, c.person > after)
+                .distinct()
+                .order_by(c.person)
+                .limit(limit + 1)
+            ).scalars()
+            found = list(keys)
+            persons = _persons(connection, tables.patients, found[:limit], affinity)
+            return PersonPage(tuple(persons), found[limit - 1] if len(found) > limit else "")
 
     def search(
         self,
@@ -93,7 +162,7 @@ class PatientIndex:
         """Return patients whose name, pinyin or initials begin with `name`, in name order."""
         with self._database.reading(NAME) as (connection, tables):
             table = tables.patients
-            where = [policy]
+            where = [policy, table.c.merged_into == "", ~table.c.local]
             if local_id:
                 where.append(_begins(table.c.local_id, local_id))
             if name:
@@ -109,6 +178,24 @@ class PatientIndex:
                 .limit(min(max(limit, 0), _MAX_PAGE))
             )
             return PatientPage(total, tuple(_row(row) for row in rows))
+
+
+def _persons(
+    connection: sa.Connection, table: sa.Table, keys: Sequence[str], affinity: str
+) -> list[PersonRow]:
+    held: dict[str, list[PatientRow]] = {key: [] for key in keys}
+    for row in connection.execute(
+        sa.select(table).where(table.c.person.in_(keys), table.c.merged_into == "")
+    ):
+        held[row.person].append(_row(row))
+    return [
+        PersonRow(
+            UUID(key),
+            tuple(sorted(rows, key=lambda r: (r.authority != affinity, r.local, r.patient_id))),
+        )
+        for key, rows in held.items()
+        if rows
+    ]
 
 
 def _named(table: sa.Table, name: str) -> sa.ColumnElement[bool]:
@@ -134,6 +221,12 @@ def _row(row: Row[Any]) -> PatientRow:
         pinyin=row.pinyin,
         sex=row.sex,
         birth_date=row.birth_date,
+        address=row.address,
+        telephone=row.telephone,
+        authority=row.authority,
+        person=UUID(row.person),
+        merged_into=UUID(row.merged_into) if row.merged_into else None,
+        local=row.local,
         origin=row.origin,
         known_at=from_micros(row.known_at),
         changed_at=from_micros(row.changed_at),

@@ -1,9 +1,13 @@
 """A patient as the identity feed or an image header describes him.
 
 Implements the PID fields of ITI TF-2 3.8 (ITI-8) and the DICOM patient module (PS3.3 C.7.1.1).
+Also the domains that assign identifiers (ITI TF-1 5). Used by commands, views and adapters.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
 
 import msgspec
 
@@ -29,3 +33,36 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     sex: str | None = None
     address: str | None = None
     telephone: str | None = None
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """One identifier of a person: its patient key and the OID of the domain that assigned it."""
+
+    patient_key: UUID
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityDomain:
+    """A patient identification domain: who assigns identifiers, by OID and by short name."""
+
+    oid: str
+    namespace: str = ""
+    """HD.1 as senders write it; empty: they send the OID."""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityDomains:
+    """The domains whose identifiers are taken in; any other is passed over."""
+
+    affinity: IdentityDomain
+    """The one whose identifiers XDS metadata carry (patientId)."""
+    others: tuple[IdentityDomain, ...] = ()
+
+    def find(self, oid: str, namespace: str = "") -> IdentityDomain | None:
+        """Return the domain of an OID or, without one, of a namespace; None if it is foreign."""
+        for domain in (self.affinity, *self.others):
+            if (domain.oid == oid) if oid else (namespace and domain.namespace == namespace):
+                return domain
+        return None

@@ -41,7 +41,7 @@ class Door:
         self.place = place
         self.server = MllpServer(
             ("127.0.0.1", 0),
-            feed=IdentityFeed(place.facts, place.keys),
+            feed=IdentityFeed(place.facts, place.keys, AUTHORITY),
             guard=place.guard,
             **{"policy": POLICY, "limits": LIMITS, **options},
         )

@@ -29,8 +29,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Installat
 
 
 def tell(place: Installation, local: str, **told: str) -> UUID:
-    feed = IdentityFeed(place.facts, place.keys)
-    return feed.receive(PatientId(local, AUTHORITY), Told(**told))
+    feed = IdentityFeed(place.facts, place.keys, AUTHORITY)
+    return feed.receive((PatientId(local, AUTHORITY),), Told(**told))
 
 
 def test_by_key_and_by_identifier(place: Installation) -> None:

@@ -42,9 +42,8 @@ def known(demographics: Demographics = ZHANG, origin: str = "feed") -> PatientSt
 
 
 def feed(state: PatientState, **told: Any) -> Any:
-    batch = commands.receive_feed(
-        state, patient_key=KEY, patient_id=WHO, told=Told(**told), version=7
-    )
+    identity = commands.Identity(WHO, KEY, state, 7 if state.known else 0)
+    batch = commands.receive_feed((identity,), {}, Told(**told), affinity=WHO.authority)
     return None if batch is None else batch.streams[0]
 
 
