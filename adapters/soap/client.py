@@ -44,6 +44,8 @@ class Peer:
     """How long it may say nothing: while we connect, send, or wait for the next octets."""
     total_seconds: float = 3600.0
     """How long the whole exchange may take."""
+    token: str = ""
+    """Bearer token it knows us by, where no certificate says who we are."""
 
 
 def tls_context(*, ca: str = "", certificate: str = "", key: str = "") -> ssl.SSLContext:
@@ -230,6 +232,8 @@ def _exchanged(peer: Peer, sending: _Sending) -> Iterator[_Answer]:
                 "Accept": f"{SOAP_TYPE}, multipart/related",
                 "Connection": "close",
             }
+            if peer.token:
+                headers["Authorization"] = f"Bearer {peer.token}"
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 # Who refuses a long request may answer before it was sent.
                 connection.request(

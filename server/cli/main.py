@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "events": "server.cli.events_command",
     "projections": "server.cli.projections",
     "accounts": "server.cli.accounts",
+    "xds": "server.cli.xds",
 }
 
 
