@@ -6,7 +6,6 @@ Implements ITI TF-2 3.62.4.1.3 (ITI-62). Called by adapters/xds.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
 
 from kernel.identifiers import stream_id
@@ -16,13 +15,6 @@ from projections.document_index.view import AssociationRow, DocumentIndex, Readi
 from registry.documents import commands, removal
 from registry.documents.commands import RegistryObject
 from registry.documents.removal import Present
-
-
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """What a removal is about, for the question whether it is allowed."""
-
-    patient_keys: tuple[UUID, ...]
 
 
 class RemoveMetadata:
@@ -41,18 +33,21 @@ class RemoveMetadata:
         except StreamMoved:
             # Something was registered beside them meanwhile: decide on what now stands there.
             self._remove(asked)
+        # Who locates a document does not wait for the view: here it is waited for, once.
+        with self._index.reading():
+            pass
 
-    def touched(self, named: Iterable[UUID]) -> Touched:
+    def patients(self, named: Iterable[UUID]) -> tuple[UUID, ...]:
         """Return whose objects these are; what is not in the registry is nobody's."""
         asked = tuple(named)
         with self._index.reading() as look:
-            rows = (
-                *look.documents(entry_uuids=asked),
-                *look.submission_sets(entry_uuids=asked),
-                *look.folders(entry_uuids=asked),
-                *look.associations(entry_uuids=asked),
-            )
-        return Touched(tuple(dict.fromkeys(row.patient_key for row in rows)))
+            keys = [
+                *(row.patient_key for row in look.documents(entry_uuids=asked)),
+                *(row.patient_key for row in look.submission_sets(entry_uuids=asked)),
+                *(row.patient_key for row in look.folders(entry_uuids=asked)),
+                *(row.patient_key for row in look.associations(entry_uuids=asked)),
+            ]
+        return tuple(dict.fromkeys(keys))
 
     def _remove(self, asked: tuple[UUID, ...]) -> None:
         self._facts.append(removal.remove(asked, self._present(asked), self._clock()))

@@ -104,6 +104,15 @@ class DocumentIndexProjection:
                 "availability": entry.document_availability.rpartition(":")[2] or "Online",
             }
         )
+        if fact.object_sha256:
+            rows[self._tables.held].append(
+                {
+                    "unique_id": fact.unique_id,
+                    "repository_unique_id": fact.repository_unique_id,
+                    "object_sha256": fact.object_sha256,
+                    "patient_key": key,
+                }
+            )
         uuid = entry.entry_uuid
         self._codes(rows, uuid, key, EVENT_CODE, entry.event_codes)
         self._codes(rows, uuid, key, CONFIDENTIALITY, entry.confidentiality_codes)
@@ -231,10 +240,18 @@ class DocumentIndexProjection:
             for table in self._tables.metadata.tables.values():
                 connection.execute(sa.delete(table).where(table.c.patient_key == fact.patient_key))
             return
-        c = self._tables.documents.c
-        same = (c.unique_id == fact.unique_id, c.repository_unique_id == fact.repository_unique_id)
-        emptied = sa.update(self._tables.documents).where(*same).values(object_sha256="")
-        connection.execute(emptied)
+        documents, held = self._tables.documents, self._tables.held
+        connection.execute(
+            sa.update(documents).where(*_of(documents, fact)).values(object_sha256="")
+        )
+        connection.execute(sa.delete(held).where(*_of(held, fact)))
+
+
+def _of(table: sa.Table, fact: DocumentRemoved) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        table.c.unique_id == fact.unique_id,
+        table.c.repository_unique_id == fact.repository_unique_id,
+    )
 
 
 def _insert(connection: Connection, rows: dict[sa.Table, list[dict[str, Any]]]) -> None:

@@ -73,6 +73,15 @@ class Tables:
             sa.Column("target", sa.Uuid, nullable=False, index=True),
             sa.Column("body", sa.LargeBinary, nullable=False),
         )
+        self.held = sa.Table(
+            f"document_held{suffix}",
+            self.metadata,
+            sa.Column("unique_id", sa.String(_NAME), nullable=False, index=True),
+            sa.Column("repository_unique_id", sa.String(_NAME), nullable=False),
+            sa.Column("object_sha256", sa.String(64), nullable=False, index=True),
+            sa.Column("patient_key", sa.Uuid, nullable=False, index=True),
+        )
+        """Documents whose octets lie here, also those whose metadata were removed."""
         self.codes = _side(self.metadata, f"document_code{suffix}", "kind", "value", "scheme")
         self.authors = _side(self.metadata, f"document_author{suffix}", "person")
         self.references = _side(self.metadata, f"document_reference{suffix}", "value")

@@ -1,14 +1,16 @@
-"""Take octets into the repository: check them against what was promised, then record them.
+"""Take octets into the repository, checked against what was promised, and let go of them.
 
-Implements ITI TF-2 3.41.4.1.3 (expected actions of the Document Repository).
-Called by `workflows/provide_and_register.py` and others that store documents.
+Implements ITI TF-2 3.41.4.1.3 and 3.86.4.1.3 (expected actions of the Document Repository).
+Called by `workflows/provide_and_register.py` and others that store or remove documents.
 """
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from kernel.identifiers import stream_id
 from kernel.ledger.ports import StreamAppend
-from repository.objects.events import ObjectStored
+from repository.objects.events import DocumentRemoved, ObjectErased, ObjectStored
 from repository.objects.refusals import ContentHashWrong, ContentSizeWrong
 from repository.tiers.ports import Incoming
 
@@ -37,3 +39,22 @@ def store(content: Incoming, *, tier: str) -> StreamAppend:
     """Return the fact that kept octets lie in a tier."""
     fact = ObjectStored(sha256=content.sha256, sha1=content.sha1, size=content.size, tier=tier)
     return StreamAppend(stream_id("object", content.sha256), (fact,))
+
+
+def remove(
+    sha256: str, *, unique_id: str, repository_unique_id: str, patient_key: UUID
+) -> StreamAppend:
+    """Return the fact that a document is nobody's to retrieve any more."""
+    fact = DocumentRemoved(
+        repository_unique_id=repository_unique_id,
+        unique_id=unique_id,
+        sha256=sha256,
+        patient_key=patient_key,
+    )
+    return StreamAppend(stream_id("document", repository_unique_id, unique_id), (fact,))
+
+
+def erase(sha256: str, *, tier: str) -> StreamAppend:
+    """Return the fact that octets which nothing used are gone from a tier."""
+    fact = ObjectErased(sha256=sha256, tier=tier)
+    return StreamAppend(stream_id("object", sha256), (fact,))
