@@ -6,11 +6,13 @@ subsumed identifier are the survivor's. Called by workflows that compare or name
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 from kernel.identifiers import PatientId, PatientKeys
 from kernel.ledger.ports import Ledger
+from registry.documents.commands import RegistryObject
 from registry.patients import commands
 from registry.patients.commands import PatientState
 
@@ -27,6 +29,12 @@ class SurvivingPatients:
     def key(self, patient_key: UUID) -> UUID:
         """Return the key of the patient that this one was merged into, himself if into none."""
         return self._follow(patient_key)[0]
+
+    def owner_of(self, held: RegistryObject) -> RegistryObject:
+        """Return a registry object as one of the patient whose it is today."""
+        if held.patient_key is None:
+            return held
+        return replace(held, patient_key=self.key(held.patient_key))
 
     def patient_id(self, patient_id: PatientId) -> PatientId:
         """Return the identifier that this one was merged into, itself if into none."""

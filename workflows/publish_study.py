@@ -94,7 +94,7 @@ class PublishStudy:
         if completed is not None:
             self._facts.append(completed)
             version += 1
-        patient = self._patients.patient(_Patient(row))
+        patient = self._register.survivors.patient_id(self._patients.patient(_Patient(row)))
         octets = self._manifest(row, instances)
         unique_id = manifest_uid(row.study_uid, instances, self._policy)
         incoming = self._blobs.incoming(with_sha1=True)

@@ -17,6 +17,7 @@ from registry.documents import commands
 from registry.documents.commands import Known, Registration, RegistryObject, Rules
 from registry.documents.refusals import MetadataInvalid
 from registry.documents.values import ON_DEMAND, Submission
+from workflows.follow_merges import SurvivingPatients
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class RegisterDocuments:
         self._patient_keys = patient_keys
         self._rules = rules
         self._clock = clock
+        self.survivors = SurvivingPatients(facts, patient_keys)
+        """Tells whose a merged patient's things are."""
 
     def __call__(self, submission: Submission) -> Registered:
         """Register `submission`; raises the refusals of `registry.documents`."""
@@ -94,17 +97,19 @@ class RegisterDocuments:
             # Only now can a new object's own stream be the one that moved.
             objects |= self._load(commands.new_objects(submission))
         claims = self._facts.claims(commands.UNIQUE_ID_CLAIM, commands.unique_ids(submission))
-        known = Known(self._patient_known(asked.patient_key), objects, claims)
+        past = self._facts.load(asked.patient_key)
+        known = Known(
+            commands.patient_known(past), objects, claims, commands.patient_subsumed(past)
+        )
         return commands.register(asked, known, self._rules)
 
     def _load(self, uuids: Iterable[UUID]) -> dict[UUID, RegistryObject]:
         return {
-            uuid: self._facts.fold(uuid, commands.initial(uuid), commands.evolve)[0]
+            uuid: self.survivors.owner_of(
+                self._facts.fold(uuid, commands.initial(uuid), commands.evolve)[0]
+            )
             for uuid in uuids
         }
-
-    def _patient_known(self, patient_key: UUID) -> bool:
-        return commands.patient_known(self._facts.load(patient_key))
 
 
 def _with(decided: Append, kept: tuple[StreamAppend, ...]) -> Append:

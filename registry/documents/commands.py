@@ -45,12 +45,15 @@ from registry.documents.values import (
     Submission,
     SubmissionSet,
 )
-from registry.patients.events import PatientIdentified, PatientShredded
+from registry.patients.events import PatientIdentified, PatientMerged, PatientShredded
 
 __all__ = ["Kind", "Known", "Registration", "RegistryObject", "Rules", "register"]
 
 UNIQUE_ID_CLAIM: Final = "unique-id"
 """Claim kind of every uniqueId of the registry."""
+
+LOCAL_FEED: Final = "local"
+"""What the patients room calls an identifier of a domain that is not the affinity domain's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class Known:
     objects: Mapping[UUID, RegistryObject] = field(default_factory=dict)
     claims: Mapping[str, ClaimHeld] = field(default_factory=dict)
     """uniqueIds already taken (claims of kind `UNIQUE_ID_CLAIM`)."""
+    subsumed: bool = False
+    """The patient id was merged into another one (ITI TF-2 3.8.4.2.4)."""
 
 
 def initial(entry_uuid: UUID) -> RegistryObject:
@@ -137,11 +142,19 @@ def patient_known(events: Iterable[Recorded]) -> bool:
     """Tell from a patient's stream whether submissions for him may be accepted."""
     known = False
     for event in events:
-        if isinstance(event.fact, PatientIdentified):
-            known = True
-        elif isinstance(event.fact, PatientShredded):
-            known = False
+        match event.fact:
+            case PatientIdentified(origin=origin):
+                known = known or origin != LOCAL_FEED
+            case PatientShredded() | PatientMerged():
+                known = False
+            case _:
+                pass
     return known
+
+
+def patient_subsumed(events: Iterable[Recorded]) -> bool:
+    """Tell from a patient's stream whether another identifier took his place."""
+    return any(isinstance(event.fact, PatientMerged) for event in events)
 
 
 def unique_ids(submission: Submission) -> frozenset[str]:
@@ -195,7 +208,7 @@ def _check_patient(asked: Registration, known: Known, rules: Rules) -> None:
                 "an object of the submission names another patient than the SubmissionSet",
                 object=f"urn:uuid:{one.entry_uuid}",
             )
-    if rules.patient_feed_required and not known.patient:
+    if known.subsumed or (rules.patient_feed_required and not known.patient):
         raise PatientUnknown("the patient id of the submission is not known to this registry")
 
 
