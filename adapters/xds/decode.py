@@ -15,7 +15,8 @@ from lxml import etree
 from adapters.soap.faults import SoapFault
 from adapters.xds import decode_objects, names
 from adapters.xds.ebrim import EbrimObject, Ids
-from adapters.xds.validation import validate
+from adapters.xds.refusals import RetrieveRequestMalformed
+from adapters.xds.validation import complaint
 from registry.documents.refusals import MetadataInvalid
 from registry.documents.values import Submission
 
@@ -59,7 +60,6 @@ class DocumentRequest:
 def register_request(body: etree._Element) -> DecodedSubmission:
     """Return the submission of an ITI-42 body."""
     _expect(body, _SUBMIT)
-    validate(body, "lcm.xsd")
     return submission(body)
 
 
@@ -70,20 +70,26 @@ def provide_request(
     _expect(body, _PROVIDE)
     children = list(body)
     if not children or children[0].tag != _SUBMIT:
-        raise SoapFault("the request needs an lcm:SubmitObjectsRequest")
+        raise MetadataInvalid(
+            "the request needs an lcm:SubmitObjectsRequest", attribute="SubmitObjectsRequest"
+        )
     documents = []
     for child in children[1:]:
         if child.tag != _DOCUMENT or not child.get("id"):
-            raise SoapFault("after the SubmitObjectsRequest only xds:Document with an id may come")
-        documents.append((child.get("id", ""), child))
-    validate(children[0], "lcm.xsd")
+            raise MetadataInvalid(
+                "after the SubmitObjectsRequest only xds:Document with an id may come",
+                attribute="Document",
+            )
+        documents.append((child.get("id", "").strip(), child))
     return submission(children[0]), documents
 
 
 def retrieve_request(body: etree._Element) -> list[DocumentRequest]:
     """Return what an ITI-43 body asks for."""
     _expect(body, _RETRIEVE)
-    validate(body, "xds-b.xsd")
+    wrong = complaint(body, "xds-b.xsd")
+    if wrong:
+        raise RetrieveRequestMalformed(wrong)
     if len(body) > _MAX_REQUESTS:
         raise SoapFault(f"more than {_MAX_REQUESTS} documents in one request", status=413)
     return [
@@ -97,12 +103,15 @@ def retrieve_request(body: etree._Element) -> list[DocumentRequest]:
 
 
 def submission(submit: etree._Element) -> DecodedSubmission:
-    """Return the submission in a valid lcm:SubmitObjectsRequest."""
+    """Return the submission in an lcm:SubmitObjectsRequest."""
+    wrong = complaint(submit, "lcm.xsd")
+    if wrong:
+        raise MetadataInvalid(wrong, attribute="SubmitObjectsRequest")
     listed = submit.find(_LIST)
     assert listed is not None
     things = [c for c in listed if c.tag not in {_OBJECT_REF, _CLASSIFICATION}]
-    ids = Ids((c.get("id", "") for c in things), iter(uuid4, None))
-    nodes = _nodes_beside(listed)
+    ids = Ids((c.get("id", "").strip() for c in things), iter(uuid4, None))
+    nodes = _nodes_beside(listed, ids)
     entries, folders, associations, sets = [], [], [], []
     for child in things:
         if child.tag == _EXTRINSIC:
@@ -111,7 +120,7 @@ def submission(submit: etree._Element) -> DecodedSubmission:
             associations.append(decode_objects.association(EbrimObject(child, "Association"), ids))
         elif child.tag == _PACKAGE:
             package = EbrimObject(child, "RegistryPackage")
-            kinds = {*package.nodes, *nodes.get(package.id, ())}
+            kinds = {*package.nodes, *nodes.pop(ids.defined(package.id), ())}
             if kinds == {names.SUBMISSION_SET}:
                 package.kind = "SubmissionSet"
                 sets.append(decode_objects.submission_set(package, ids))
@@ -126,6 +135,11 @@ def submission(submit: etree._Element) -> DecodedSubmission:
             raise MetadataInvalid(
                 f"a submission holds no {etree.QName(child).localname}", attribute="id"
             )
+    for _ in nodes:
+        raise MetadataInvalid(
+            "a classificationNode stands beside an object it cannot classify",
+            attribute="Classification",
+        )
     if len(sets) != 1:
         raise MetadataInvalid(
             f"a submission needs exactly one SubmissionSet and has {len(sets)}",
@@ -142,11 +156,11 @@ def submission(submit: etree._Element) -> DecodedSubmission:
     )
 
 
-def _nodes_beside(listed: etree._Element) -> dict[str, list[str]]:
+def _nodes_beside(listed: etree._Element, ids: Ids) -> dict[UUID | None, list[str]]:
     """Return the classificationNodes that stand beside their objects, by object."""
-    found: dict[str, list[str]] = {}
+    found: dict[UUID | None, list[str]] = {}
     for child in listed.iterfind(_CLASSIFICATION):
-        node = child.get("classificationNode", "")
+        node = child.get("classificationNode", "").strip()
         if not node:
             raise MetadataInvalid(
                 "a code must stand inside the object it classifies", attribute="Classification"
@@ -155,7 +169,8 @@ def _nodes_beside(listed: etree._Element) -> dict[str, list[str]]:
             raise MetadataInvalid(
                 "limited metadata are not accepted by a registry", attribute="limitedMetadata"
             )
-        found.setdefault(child.get("classifiedObject", ""), []).append(node)
+        classified = ids.referred(child.get("classifiedObject", "").strip())
+        found.setdefault(classified, []).append(node)
     return found
 
 

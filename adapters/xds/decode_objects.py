@@ -38,8 +38,8 @@ def document_entry(read: EbrimObject, ids: Ids) -> DocumentEntry:
         version=_version(read),
         availability_status=_status(read),
         home_community_id=read.element.get("home", ""),
-        object_type=read.element.get("objectType", STABLE),
-        mime_type=read.element.get("mimeType", ""),
+        object_type=read.element.get("objectType", "").strip().lower() or STABLE,
+        mime_type=read.element.get("mimeType", "").strip(),
         title=read.title,
         comments=read.comments,
         authors=read.authors(names.DOCUMENT_AUTHOR),
@@ -114,14 +114,14 @@ def association(read: EbrimObject, ids: Ids) -> Association:
     """Return the Association in its element."""
     uuid = ids.defined(read.id)
     assert uuid is not None
-    kind = _TYPES.get(read.element.get("associationType", ""))
+    kind = _TYPES.get(read.element.get("associationType", "").strip())
     if kind is None:
         raise read.refusal(
             "associationType", f"{read.element.get('associationType', '')[:120]!r} is unknown"
         )
     ends = []
     for attribute in ("sourceObject", "targetObject"):
-        text = read.element.get(attribute, "")
+        text = read.element.get(attribute, "").strip()
         end = ids.referred(text)
         if end is None:
             raise ReferenceUnresolved(
@@ -152,12 +152,12 @@ def _version(read: EbrimObject) -> int:
 
 
 def _logical_id(read: EbrimObject, ids: Ids) -> UUID | None:
-    text = read.element.get("lid", "")
+    text = read.element.get("lid", "").strip()
     if not text:
         return None
     if text == read.id:
         return ids.defined(text)
     try:
-        return entry_uuid(text)
+        return entry_uuid(text.lower())
     except BadIdentifier:
         raise read.refusal("logicalID", f"{text[:80]!r} is not a urn:uuid identifier") from None

@@ -33,7 +33,7 @@ class EbrimObject:
     def __init__(self, element: etree._Element, kind: str) -> None:
         self.element = element
         self.kind = kind
-        self.id = element.get("id", "")
+        self.id = element.get("id", "").strip()
         self.title = ""
         self.comments = ""
         self.version_name = ""
@@ -114,7 +114,7 @@ class EbrimObject:
             self._identifier(child)
 
     def _slot(self, child: etree._Element) -> None:
-        name = child.get("name", "")
+        name = child.get("name", "").strip()
         if name in self._slots:
             raise self.refusal(name, "occurs twice")
         values = tuple((v.text or "").strip() for v in child.iterfind(f"{_LIST}/{_VALUE}"))
@@ -123,27 +123,28 @@ class EbrimObject:
         self._slots[name] = values
 
     def _classification(self, child: etree._Element) -> None:
-        if child.get("classifiedObject") != self.id:
+        if not _same(child.get("classifiedObject", ""), self.id):
             raise self.refusal("Classification", "classifies another object than the one it is in")
-        node = child.get("classificationNode")
+        node = child.get("classificationNode", "").strip()
         if node:
             if node in names.LIMITED_METADATA:
                 raise self.refusal("limitedMetadata", "is not accepted by a registry")
             self.nodes.append(node)
             return
-        self._codes.setdefault(child.get("classificationScheme", ""), []).append(child)
+        scheme = child.get("classificationScheme", "").strip()
+        self._codes.setdefault(scheme, []).append(child)
 
     def _identifier(self, child: etree._Element) -> None:
-        if child.get("registryObject") != self.id:
+        if not _same(child.get("registryObject", ""), self.id):
             raise self.refusal("ExternalIdentifier", "belongs to another object than it is in")
-        scheme = child.get("identificationScheme", "")
+        scheme = child.get("identificationScheme", "").strip()
         if scheme in self._identifiers:
             raise self.refusal("ExternalIdentifier", f"of scheme {scheme[:80]} occurs twice")
-        self._identifiers[scheme] = child.get("value", "")
+        self._identifiers[scheme] = child.get("value", "").strip()
 
     def _code(self, element: etree._Element, attribute: str) -> Code:
         inner = _inside(element, self)
-        value = element.get("nodeRepresentation", "")
+        value = element.get("nodeRepresentation", "").strip()
         scheme = inner.one("codingScheme")
         if not value or not scheme or inner.rest():
             raise self.refusal(attribute, "needs a nodeRepresentation and one codingScheme slot")
@@ -164,9 +165,15 @@ class EbrimObject:
 
 
 def localized(element: etree._Element) -> str:
-    """Return the first text of a Name or Description."""
-    first = element.find(_LOCALIZED)
-    return first.get("value", "") if first is not None else ""
+    """Return the text of a Name or Description; of several languages the first that says any."""
+    texts = (string.get("value", "") for string in element.iterfind(_LOCALIZED))
+    return next((text for text in texts if text), "")
+
+
+def _same(text: str, own: str) -> bool:
+    text = text.strip()
+    # A UUID is the same in capitals; a symbolic id is not.
+    return text == own or (own[:9].lower() == "urn:uuid:" and text.lower() == own.lower())
 
 
 def _inside(element: etree._Element, owner: EbrimObject) -> EbrimObject:
@@ -199,7 +206,7 @@ class Ids:
 
     @staticmethod
     def _parse(text: str) -> UUID | None:
-        if not text.startswith("urn:uuid:"):
+        if text[:9].lower() != "urn:uuid:":
             return None
         try:
             return UUID(text[9:])

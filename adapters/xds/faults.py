@@ -61,6 +61,7 @@ _CODES: Final[Mapping[type[Refusal], str]] = {
     objects.DocumentNotGenerated: "XDSDocumentUniqueIdError",
     ObjectMissing: "XDSRepositoryError",
     StorageUnavailable: "XDSRepositoryOutOfResources",
+    queries.RetrieveRequestMalformed: "XDSRepositoryError",
     queries.QueryUnknown: "XDSUnknownStoredQuery",
     queries.QueryParameterMissing: "XDSStoredQueryMissingParam",
     queries.QueryParameterCount: "XDSStoredQueryParamNumber",

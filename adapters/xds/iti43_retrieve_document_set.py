@@ -16,6 +16,7 @@ from adapters.xds import decode, encode
 from adapters.xds.decode import DocumentRequest
 from adapters.xds.encode import DocumentResponse, RegistryError
 from adapters.xds.faults import registry_error
+from adapters.xds.refusals import RetrieveRequestMalformed
 from kernel.refusals import Forbidden, Refusal
 from projections.document_index.view import DocumentIndex, Located
 from registry.access.values import Resource
@@ -46,7 +47,11 @@ class RetrieveDocumentSet:
         """Return the documents asked for; each that cannot be given has its error."""
         given: list[_Given] = []
         errors: list[RegistryError] = []
-        asked = decode.retrieve_request(call.body)
+        asked: list[DocumentRequest] = []
+        try:
+            asked = decode.retrieve_request(call.body)
+        except RetrieveRequestMalformed as refusal:
+            errors.append(registry_error(refusal))
         for request in asked:
             try:
                 given.append(self._give(call, request))

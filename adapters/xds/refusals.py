@@ -34,6 +34,12 @@ class QueryParameterMalformed(Invalid):
     code: ClassVar[str] = "query_parameter_malformed"
 
 
+class RetrieveRequestMalformed(Invalid):
+    """A request for documents is not coded as it must be."""
+
+    code: ClassVar[str] = "retrieve_request_malformed"
+
+
 class ResultNotSinglePatient(Invalid):
     """The objects found belong to several patients; ask for references instead."""
 

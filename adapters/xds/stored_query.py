@@ -154,7 +154,8 @@ class StoredQuery:
     def uuids(self, name: str, *, required: bool = False) -> tuple[UUID, ...]:
         """Return entryUUIDs."""
         return tuple(
-            self._read(name, value, entry_uuid) for value in self.many(name, required=required)
+            self._read(name, value.lower(), entry_uuid)
+            for value in self.many(name, required=required)
         )
 
     def codes(self, name: str) -> tuple[Code, ...]:

@@ -74,7 +74,7 @@ def check_submission_set(submission_set: SubmissionSet) -> None:
     at.time("submissionTime", submission_set.submission_time, required=True)
     at.code("contentTypeCode", submission_set.content_type_code)
     at.authors(submission_set.authors)
-    at.values("intendedRecipient", submission_set.intended_recipients)
+    at.recipients(submission_set.intended_recipients)
     at.text("title", submission_set.title, _MAX_VALUE)
     at.text("comments", submission_set.comments, _MAX_VALUE)
     _slots(at.kind, at.entry_uuid, submission_set.extra)
@@ -122,7 +122,7 @@ def check_entry(entry: DocumentEntry, object_type: str = STABLE) -> None:
     at.text("title", entry.title, _MAX_TITLE)
     at.text("comments", entry.comments, _MAX_VALUE)
     at.text("URI", entry.uri, _MAX_VALUE)
-    at.text("legalAuthenticator", entry.legal_authenticator, _MAX_VALUE)
+    at.person("legalAuthenticator", entry.legal_authenticator)
     if entry.document_availability not in _AVAILABILITY:
         raise at.refusal("documentAvailability", entry.document_availability, "is no such status")
     at.patient("sourcePatientId", entry.source_patient_id)
@@ -265,12 +265,35 @@ class _Object:
                 raise self.refusal(attribute, "", "holds an empty value")
             self.text(attribute, value, _MAX_VALUE)
 
+    def person(self, attribute: str, value: str) -> None:
+        """Refuse an XCN that tells neither an identifier nor a name (TF-3 4.2.3.1.7)."""
+        self.text(attribute, value, _MAX_VALUE)
+        if value and not any(part.strip("&") for part in value.split("^")[:3]):
+            raise self.refusal(attribute, "", "names neither an identifier nor a person")
+
+    def organizations(self, attribute: str, values: Iterable[str]) -> None:
+        """Refuse an XON without the name of the organization (TF-3 4.2.3.1.7)."""
+        self.values(attribute, values)
+        for value in values:
+            if not value.partition("^")[0]:
+                raise self.refusal(attribute, value, "names no organization")
+
+    def recipients(self, values: Iterable[str]) -> None:
+        """Refuse an intendedRecipient that is not XON|XCN|XTN with one of them given."""
+        self.values("intendedRecipient", values)
+        for value in values:
+            parts = value.split("|")
+            if len(parts) > 3 or not any(parts):
+                raise self.refusal("intendedRecipient", "", "needs the form XON|XCN|XTN")
+            self.organizations("intendedRecipient", [p for p in parts[:1] if p])
+            self.person("intendedRecipient", parts[1] if len(parts) > 1 else "")
+
     def authors(self, authors: tuple[Author, ...]) -> None:
         for author in authors:
             if not (author.person or author.institutions or author.telecommunications):
                 raise self.refusal("author", "", "names no person, institution or telecom")
-            self.text("authorPerson", author.person, _MAX_VALUE)
-            self.values("authorInstitution", author.institutions)
+            self.person("authorPerson", author.person)
+            self.organizations("authorInstitution", author.institutions)
             self.values("authorRole", author.roles)
             self.values("authorSpecialty", author.specialties)
             self.values("authorTelecommunication", author.telecommunications)
