@@ -36,6 +36,10 @@ class DocumentResponse:
     mime_type: str
     cid: str
     home_community_id: str = ""
+    new_repository_unique_id: str = ""
+    """Where an on-demand document can be retrieved again."""
+    new_document_unique_id: str = ""
+    """The uniqueId of an on-demand document as it was made for this request."""
 
 
 def registry_response(errors: Iterable[RegistryError] = (), status: str = "") -> str:
@@ -47,10 +51,15 @@ def registry_response(errors: Iterable[RegistryError] = (), status: str = "") ->
     )
 
 
-def query_response(objects: Iterable[str], errors: Iterable[RegistryError] = ()) -> str:
-    """Return a query:AdhocQueryResponse with objects that are encoded already."""
+def query_response(
+    objects: Iterable[str], errors: Iterable[RegistryError] = (), status: str = ""
+) -> str:
+    """Return a query:AdhocQueryResponse with objects that are encoded already.
+
+    Failure when there are errors and no status is given.
+    """
     listed = tuple(errors)
-    status = names.FAILURE if listed else names.SUCCESS
+    status = status or (names.FAILURE if listed else names.SUCCESS)
     return (
         f'<query:AdhocQueryResponse xmlns:query="{names.QUERY}" {_PREFIXES} status="{status}">'
         f"{_errors(listed)}<rim:RegistryObjectList>{''.join(objects)}</rim:RegistryObjectList>"
@@ -102,16 +111,18 @@ def _errors(errors: tuple[RegistryError, ...]) -> str:
 
 
 def _document(one: DocumentResponse) -> str:
-    home = (
-        f"<xds:HomeCommunityId>{escaped(one.home_community_id)}</xds:HomeCommunityId>"
-        if one.home_community_id
-        else ""
-    )
+    home = _optional("HomeCommunityId", one.home_community_id)
     return (
         f"<xds:DocumentResponse>{home}"
         f"<xds:RepositoryUniqueId>{escaped(one.repository_unique_id)}</xds:RepositoryUniqueId>"
         f"<xds:DocumentUniqueId>{escaped(one.document_unique_id)}</xds:DocumentUniqueId>"
+        f"{_optional('NewRepositoryUniqueId', one.new_repository_unique_id)}"
+        f"{_optional('NewDocumentUniqueId', one.new_document_unique_id)}"
         f"<xds:mimeType>{escaped(one.mime_type)}</xds:mimeType>"
         f'<xds:Document><xop:Include xmlns:xop="{XOP}" href="cid:{one.cid}"/></xds:Document>'
         "</xds:DocumentResponse>"
     )
+
+
+def _optional(element: str, value: str) -> str:
+    return f"<xds:{element}>{escaped(value)}</xds:{element}>" if value else ""
