@@ -31,12 +31,12 @@ class Survivor:
 
 
 def merges_table(metadata: sa.MetaData, name: str) -> sa.Table:
-    """Return the table of merges of one view."""
+    """Return the table of merges of one view; `patient_key` is the survivor's, as in any row."""
     return sa.Table(
         name,
         metadata,
         sa.Column("subsumed", sa.Uuid, primary_key=True),
-        sa.Column("survivor", sa.Uuid, nullable=False, index=True),
+        sa.Column("patient_key", sa.Uuid, nullable=False, index=True),
         sa.Column("patient_id", sa.Text, nullable=False),
     )
 
@@ -65,7 +65,7 @@ class MergedPatients:
             elif isinstance(fact, PatientShredded):
                 yield recorded, fact
                 connection.execute(
-                    self._table.delete().where(self._table.c.survivor == fact.patient_key)
+                    self._table.delete().where(self._table.c.patient_key == fact.patient_key)
                 )
             else:
                 key = _key(fact)
@@ -78,13 +78,13 @@ class MergedPatients:
         for start in range(0, len(wanted), _CHUNK):
             part = wanted[start : start + _CHUNK]
             for row in connection.execute(sa.select(self._table).where(c.subsumed.in_(part))):
-                self._known[row.subsumed] = Survivor(row.survivor, row.patient_id)
+                self._known[row.subsumed] = Survivor(row.patient_key, row.patient_id)
 
     def _absorb(self, connection: Connection, fact: PatientAbsorbed) -> None:
         table = self._table
         survivor = Survivor(fact.patient_key, fact.patient_id)
-        now = {"survivor": survivor.patient_key, "patient_id": survivor.patient_id}
-        connection.execute(table.update().where(table.c.survivor == fact.subsumed).values(**now))
+        now = {"patient_key": survivor.patient_key, "patient_id": survivor.patient_id}
+        connection.execute(table.update().where(table.c.patient_key == fact.subsumed).values(**now))
         connection.execute(table.insert().values(subsumed=fact.subsumed, **now))
         for key, held in list(self._known.items()):
             if held.patient_key == fact.subsumed:

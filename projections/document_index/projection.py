@@ -18,7 +18,9 @@ from kernel.codes import Code
 from kernel.events import Recorded
 from kernel.times import micros, pad_dtm
 from projections.contract import ViewSpec
+from projections.document_index.merging import move_to_survivor
 from projections.document_index.tables import Tables
+from projections.merged_patients import MergedPatients
 from registry.documents.events import (
     AssociationAsserted,
     AssociationDeprecated,
@@ -30,7 +32,7 @@ from registry.documents.events import (
     SubmissionAccepted,
 )
 from registry.documents.values import DocumentEntry, Folder, Status, SubmissionSet
-from registry.patients.events import PatientShredded
+from registry.patients.events import PatientAbsorbed, PatientShredded
 from repository.objects.events import DocumentRemoved
 
 NAME: Final = "document_index"
@@ -44,14 +46,15 @@ class DocumentIndexProjection:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._merged = MergedPatients(tables.merges)
         self._encode = msgspec.json.Encoder().encode
 
     def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """Turn events into rows."""
         rows: dict[sa.Table, list[dict[str, Any]]] = defaultdict(list)
         changes: list[sa.Update | sa.Delete] = []
-        for recorded in events:
-            match recorded.fact:
+        for recorded, told in self._merged.following(connection, events):
+            match told:
                 case DocumentRegistered(entry=DocumentEntry() as entry) as fact:
                     self._document(rows, recorded, fact, entry)
                 case SubmissionAccepted(submission_set=SubmissionSet() as whole) as fact:
@@ -68,11 +71,14 @@ class DocumentIndexProjection:
                     # It means what came before it, and not what comes after.
                     _insert(connection, rows)
                     self._forget(connection, fact)
+                case PatientAbsorbed() as fact:
+                    _insert(connection, rows)
+                    _execute(connection, changes)
+                    move_to_survivor(connection, self._tables, fact)
                 case _:
                     continue  # sealed for ever: the row would say nothing
         _insert(connection, rows)
-        for change in changes:
-            connection.execute(change)
+        _execute(connection, changes)
 
     def _document(
         self,
@@ -254,6 +260,12 @@ def _of(table: sa.Table, fact: DocumentRemoved) -> tuple[sa.ColumnElement[bool],
     )
 
 
+def _execute(connection: Connection, changes: list[sa.Update | sa.Delete]) -> None:
+    for change in changes:
+        connection.execute(change)
+    changes.clear()
+
+
 def _insert(connection: Connection, rows: dict[sa.Table, list[dict[str, Any]]]) -> None:
     for table, values in rows.items():
         if values:
@@ -274,7 +286,7 @@ def _time(value: str) -> str:
 
 SPEC: Final = ViewSpec(
     name=NAME,
-    version=2,
+    version=3,
     topics=(
         SubmissionAccepted.TOPIC,
         DocumentRegistered.TOPIC,
@@ -285,6 +297,7 @@ SPEC: Final = ViewSpec(
         AssociationDeprecated.TOPIC,
         MetadataRemoved.TOPIC,
         DocumentRemoved.TOPIC,
+        PatientAbsorbed.TOPIC,
         PatientShredded.TOPIC,
     ),
     make_tables=Tables,

@@ -10,6 +10,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from projections.merged_patients import merges_table
+
 _STATUS: Final = 10
 _NAME: Final = 256
 _TIME: Final = 14
@@ -85,6 +87,7 @@ class Tables:
         self.codes = _side(self.metadata, f"document_code{suffix}", "kind", "value", "scheme")
         self.authors = _side(self.metadata, f"document_author{suffix}", "person")
         self.references = _side(self.metadata, f"document_reference{suffix}", "value")
+        self.merges = merges_table(self.metadata, f"document_merge{suffix}")
 
 
 def _identity() -> tuple[sa.Column[object], ...]:

@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from kernel.events import Recorded
 from kernel.refusals import Invalid, NotFound, TooMuch
 from projections.contract import ViewSpec
+from projections.merged_patients import MergedPatients
 from projections.storage_map.tables import Tables
-from registry.patients.events import PatientShredded
+from registry.patients.events import PatientAbsorbed, PatientShredded
 from registry.studies.events import InstancesStored
 from repository.instances.frames import FrameTable
 
@@ -37,13 +38,14 @@ class StorageMapProjection:
 
     def __init__(self, tables: Tables, source: FrameSource) -> None:
         self._table = tables.instances
+        self._merged = MergedPatients(tables.merges)
         self._source = source
 
     def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """Turn events into rows."""
         rows: list[dict[str, object]] = []
-        for recorded in events:
-            match recorded.fact:
+        for recorded, told in self._merged.following(connection, events):
+            match told:
                 case InstancesStored() as fact:
                     rows.extend(self._rows(fact, recorded.position))
                 case PatientShredded() as fact:
@@ -53,6 +55,14 @@ class StorageMapProjection:
                         self._table.delete().where(
                             self._table.c.patient_key == str(fact.patient_key)
                         )
+                    )
+                case PatientAbsorbed() as fact:
+                    self._insert(connection, rows)
+                    rows = []
+                    connection.execute(
+                        self._table.update()
+                        .where(self._table.c.patient_key == str(fact.subsumed))
+                        .values(patient_key=str(fact.patient_key))
                     )
                 case _:
                     pass
@@ -93,8 +103,8 @@ def spec(source: FrameSource) -> ViewSpec:
     """Return the view, reading frames through `source`."""
     return ViewSpec(
         name=NAME,
-        version=1,
-        topics=(InstancesStored.TOPIC, PatientShredded.TOPIC),
+        version=2,
+        topics=(InstancesStored.TOPIC, PatientAbsorbed.TOPIC, PatientShredded.TOPIC),
         make_tables=Tables,
         make_projection=lambda tables: StorageMapProjection(tables, source),
     )

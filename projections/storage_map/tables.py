@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from projections.merged_patients import merges_table
+
 
 class Tables:
     """One row an instance."""
@@ -29,3 +31,4 @@ class Tables:
             sa.Index(f"stored_instance_study{suffix}", "study_uid", "series_uid", "ordinal"),
             sa.Index(f"stored_instance_patient{suffix}", "patient_key"),
         )
+        self.merges = merges_table(self.metadata, f"stored_instance_merge{suffix}")

@@ -17,6 +17,7 @@ from kernel.events import Recorded
 from kernel.refusals import Invalid, NotFound, TooMuch
 from kernel.times import micros
 from projections.contract import ViewSpec
+from projections.merged_patients import MergedPatients
 from projections.study_index.attributes import INSTANCE_RETURNED, MARK, Level
 from projections.study_index.rows import (
     InstanceSeen,
@@ -27,7 +28,7 @@ from projections.study_index.rows import (
     with_series,
 )
 from projections.study_index.tables import Tables
-from registry.patients.events import PatientShredded
+from registry.patients.events import PatientAbsorbed, PatientShredded
 from registry.studies.events import InstancesStored, ManifestPublished, StudyCompleted
 from repository.instances.dicom_json import member, to_json
 from repository.instances.header import HeaderSource, InstanceHeader
@@ -46,6 +47,7 @@ class StudyIndexProjection:
     def __init__(self, tables: Tables, source: HeaderSource) -> None:
         self._tables = tables
         self._source = source
+        self._merged = MergedPatients(tables.merges)
 
     def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """Turn events into rows; all of a batch's instances are written with few statements."""
@@ -53,11 +55,13 @@ class StudyIndexProjection:
         work.load(
             {fact.study_uid for event in events if isinstance(fact := event.fact, InstancesStored)}
         )
-        for event in events:
-            match event.fact:
+        for event, told in self._merged.following(connection, events):
+            match told:
                 case InstancesStored() as fact:
                     self._stored(work, fact, event)
-                case StudyCompleted() | ManifestPublished() | PatientShredded() as fact:
+                case (
+                    StudyCompleted() | ManifestPublished() | PatientAbsorbed() | PatientShredded()
+                ) as fact:
                     work.flush()
                     _other(work, fact, event)
                 case _:
@@ -228,6 +232,16 @@ class _Work:
         for key in [k for k in self._series if k[0] == study_uid]:
             del self._series[key]
 
+    def move(self, subsumed: str, survivor: str) -> None:
+        """Give a merged patient's studies to the survivor, also those that are remembered."""
+        for table in (self.tables.instances, self.tables.series, self.tables.studies):
+            self.connection.execute(
+                table.update().where(table.c.patient_key == subsumed).values(patient_key=survivor)
+            )
+        for row in (*self._studies.values(), *self._series.values()):
+            if row["patient_key"] == subsumed:
+                row["patient_key"] = survivor
+
     def _write(
         self, table: sa.Table, rows: list[Row], new: list[bool], keys: tuple[str, ...]
     ) -> None:
@@ -282,7 +296,9 @@ def _instance_json(seen: InstanceSeen, path: bytes) -> bytes:
 
 
 def _other(
-    work: _Work, fact: StudyCompleted | ManifestPublished | PatientShredded, event: Recorded
+    work: _Work,
+    fact: StudyCompleted | ManifestPublished | PatientAbsorbed | PatientShredded,
+    event: Recorded,
 ) -> None:
     connection, tables = work.connection, work.tables
     studies = tables.studies
@@ -308,6 +324,8 @@ def _other(
             )
             work.forget(fact.study_uid)
             work.load({fact.study_uid})
+        case PatientAbsorbed():
+            work.move(str(fact.subsumed), str(fact.patient_key))
         case PatientShredded():
             key = str(fact.patient_key)
             uids = list(
@@ -330,11 +348,12 @@ def spec(source: HeaderSource) -> ViewSpec:
     """Return the view, reading headers through `source`."""
     return ViewSpec(
         name=NAME,
-        version=1,
+        version=2,
         topics=(
             InstancesStored.TOPIC,
             StudyCompleted.TOPIC,
             ManifestPublished.TOPIC,
+            PatientAbsorbed.TOPIC,
             PatientShredded.TOPIC,
         ),
         make_tables=Tables,

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Column
 
+from projections.merged_patients import merges_table
+
 
 def _key() -> sa.types.TypeEngine[str]:
     """Return the type of a column that is compared byte by byte, for ranges of prefixes."""
@@ -43,6 +45,7 @@ class Tables:
             Column("chunk", sa.BigInteger, primary_key=True, autoincrement=False),
             Column("body", sa.LargeBinary, nullable=False),
         )
+        self.merges = merges_table(self.metadata, f"study_merge{suffix}")
 
     def _studies(self, suffix: str) -> sa.Table:
         columns = (
