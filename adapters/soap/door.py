@@ -51,6 +51,8 @@ class Call:
     body: etree._Element
     exchange: Exchange
     message: envelope.Message
+    address: str = ""
+    """The URL that was asked, without its query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Answer:
     """The body of the response, and the documents that travel beside it."""
 
     body: str
+    """Empty: the message has no answer (one-way), 202 says that it was taken."""
     parts: tuple[Part, ...] = ()
     mtom: bool = False
     action: str = ""
@@ -121,7 +124,8 @@ class _Door:
             subject = await run_in_threadpool(self._gate.http_subject, request)
             exchange = Exchange(request.headers.get("content-type", ""), self._store, self._limits)
             await exchange.receive(request)
-            return await run_in_threadpool(self._answer, subject, exchange)
+            address = str(request.url.replace(query=""))
+            return await run_in_threadpool(self._answer, subject, exchange, address)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         except (SoapFault, Refusal) as problem:
@@ -130,7 +134,7 @@ class _Door:
             if exchange is not None and exchange.parts_left:
                 await run_in_threadpool(exchange.discard)
 
-    def _answer(self, subject: Subject, exchange: Exchange) -> Response:
+    def _answer(self, subject: Subject, exchange: Exchange, address: str) -> Response:
         """Run the transaction, in a worker thread."""
         try:
             message = exchange.message()
@@ -141,7 +145,7 @@ class _Door:
             self._admit(message)
         except (SoapFault, Refusal) as problem:
             return _fault(faults.of(problem), message.message_id)
-        said = self._said(transaction, Call(subject, message.body, exchange, message))
+        said = self._said(transaction, Call(subject, message.body, exchange, message, address))
         elsewhere = message.reply_to
         if isinstance(said, SoapFault):
             elsewhere = message.fault_to or elsewhere
@@ -193,6 +197,8 @@ class _Door:
     def _response(self, said: Answer | SoapFault, message: envelope.Message) -> Response:
         if isinstance(said, SoapFault):
             return _fault(said, message.message_id)
+        if not said.body:
+            return Response(status_code=202)
         action = said.action or f"{message.action}Response"
         root = envelope.write(action, said.body, message.message_id)
         if not said.mtom:

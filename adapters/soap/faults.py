@@ -32,6 +32,8 @@ class SoapFault(Exception):  # noqa: N818 - the standard's word is fault
         subcode: str = "",
         status: int = 0,
         challenge: bool = False,
+        detail: str = "",
+        action: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -41,6 +43,10 @@ class SoapFault(Exception):  # noqa: N818 - the standard's word is fault
         self.status = status or (500 if code == RECEIVER else 400)
         self.challenge = challenge
         """Whether the caller should be told how to authenticate (RFC 9110, 11.6.1)."""
+        self.detail = detail
+        """Ready-made XML of the protocol's own fault, or empty."""
+        self.action = action
+        """wsa:Action where the protocol has one for its faults."""
 
 
 def of(problem: SoapFault | Refusal) -> SoapFault:
@@ -74,7 +80,8 @@ def render(fault: SoapFault, relates_to: str = "", *, to: str = "") -> bytes:
         f"<s:Subcode><s:Value>a:{fault.subcode}</s:Value></s:Subcode>" if fault.subcode else ""
     )
     related = f"<a:RelatesTo>{escaped(relates_to)}</a:RelatesTo>" if relates_to else ""
-    action = ADDRESSING_FAULT_ACTION if fault.subcode else SOAP_FAULT_ACTION
+    action = fault.action or (ADDRESSING_FAULT_ACTION if fault.subcode else SOAP_FAULT_ACTION)
+    detail = f"<s:Detail>{fault.detail}</s:Detail>" if fault.detail else ""
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<s:Envelope xmlns:s="{SOAP}" xmlns:a="{WSA}">'
         f'<s:Header><a:Action s:mustUnderstand="1">{action}</a:Action>'
@@ -82,5 +89,5 @@ def render(fault: SoapFault, relates_to: str = "", *, to: str = "") -> bytes:
         "<s:Body><s:Fault>"
         f"<s:Code><s:Value>s:{fault.code}</s:Value>{subcode}</s:Code>"
         f'<s:Reason><s:Text xml:lang="en">{escaped(fault.reason)}</s:Text></s:Reason>'
-        "</s:Fault></s:Body></s:Envelope>"
+        f"{detail}</s:Fault></s:Body></s:Envelope>"
     ).encode()
