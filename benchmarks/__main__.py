@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import documents, query, registry, retrieve, store
+from benchmarks import costs, documents, query, registry, retrieve, store
 from benchmarks import ledger as events
 from benchmarks.images import Press
 from benchmarks.measuring import Report, Target, as_json
@@ -96,7 +96,7 @@ SERVED: Final[dict[str, Callable[[Bench], None]]] = {
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(prog="./pianku bench", description=__doc__)
-    names = [*SERVED, "ledger", "registry"]
+    names = [*SERVED, "ledger", "costs", "registry"]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
     parser.add_argument("--documents", type=int, default=200_000,
@@ -117,6 +117,8 @@ def main() -> None:
             served = [name for name in wanted if name in SERVED]
             if served:
                 measure_served(report, served, chosen, Path(folder))
+            if "costs" in wanted:
+                costs.measure(without_server, Path(folder))
             if "registry" in wanted:
                 full_registry(without_server, chosen, Path(folder))
             if "ledger" in wanted:
