@@ -12,11 +12,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
+import msgspec
+
 import schemas
 from adapters.guard.directory import Directory
 from adapters.guard.guard import Guard
 from adapters.guard.sessions import SessionLimits, SessionStore
+from adapters.soap.faults import SoapFault
 from adapters.storage.local import LocalBlobStore
+from adapters.xds.code_set_file import read_code_sets
 from kernel.ledger.ledger import EventLedger, open_postgres, open_sqlite
 from projections.audit_trail import projection as audit_trail
 from projections.audit_trail.view import AuditTrail
@@ -281,6 +285,8 @@ class Installation:
 def _code_sets(told: str) -> CodeSets:
     path = Path(told) if told else schemas.path("codes/affinity-domain.json")
     try:
-        return CodeSets.parse(path.read_bytes())
+        return read_code_sets(path.read_bytes())
     except OSError as problem:
         raise BadSettings("domain.codes cannot be read") from problem
+    except (msgspec.MsgspecError, SoapFault) as problem:
+        raise BadSettings(f"domain.codes is no file of code sets: {problem}") from problem

@@ -14,6 +14,7 @@ import msgspec
 
 from kernel.codes import Code
 from kernel.identifiers import urn
+from registry.documents.code_systems import CodingSystem
 from registry.documents.refusals import CodeUnknown
 from registry.documents.values import Submission
 
@@ -32,6 +33,8 @@ class CodeSet(msgspec.Struct, frozen=True, kw_only=True):
 
     enforced: bool = True
     codes: tuple[AllowedCode, ...] = ()
+    systems: tuple[CodingSystem, ...] = ()
+    """Coding systems all of whose codes are allowed."""
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,6 +53,11 @@ class CodeSets:
             for attribute, found in sets.items()
             if found.enforced
         }
+        self._systems = {
+            (attribute, system.scheme): system
+            for attribute, found in sets.items()
+            for system in found.systems
+        }
 
     @classmethod
     def parse(cls, text: bytes) -> CodeSets:
@@ -61,7 +69,7 @@ class CodeSets:
         """Return these code sets with some attributes no longer enforced."""
         off = set(attributes)
         sets = {
-            name: CodeSet(enforced=found.enforced and name not in off, codes=found.codes)
+            name: msgspec.structs.replace(found, enforced=found.enforced and name not in off)
             for name, found in self.sets.items()
         }
         return CodeSets(sets, name=self.name)
@@ -72,7 +80,10 @@ class CodeSets:
         if allowed is None:
             return
         for code in codes:
-            if (code.value, code.scheme) not in allowed:
+            if (code.value, code.scheme) in allowed:
+                continue
+            system = self._systems.get((attribute, code.scheme))
+            if system is None or not system.holds(code.value):
                 raise CodeUnknown(
                     f"{attribute} {str(code)!r} is not in the code set of the affinity domain",
                     attribute=attribute,

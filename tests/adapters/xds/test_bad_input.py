@@ -77,9 +77,7 @@ def test_a_part_can_be_one_document_only(node: Node) -> None:
         f'<xds:Document id="urn:uuid:{d.entry_uuid}">{XOP_INCLUDE.format("cid:a@b")}</xds:Document>'
         for d in (one, two)
     )
-    text = envelope(
-        "urn:to", xds.ITI41, "urn:uuid:1", provide_body(submission(one, two), elements)
-    )
+    text = envelope("urn:to", xds.ITI41, "urn:uuid:1", provide_body(submission(one, two), elements))
     before = untouched(node)
     status, _ = post(node, "/xds/repository", *package(text, {"a@b": b"x"}, xds.ITI41))
     assert status == 400
