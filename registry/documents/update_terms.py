@@ -1,0 +1,100 @@
+"""The two update transactions: which operations each allows, and what it calls their faults.
+
+Implements ITI TF-2 3.57.4.1.3, 3.92.4.1.3 and their errors of TF-3 table 4.2.4.1-2.
+Used by `update.py` and by the workflow that is told which of the two is meant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from kernel.identifiers import urn
+from kernel.refusals import Refusal
+from registry.documents.refusals import (
+    AnnotationInvalid,
+    AttributeFixed,
+    IdentifierChanged,
+    NotAnUpdate,
+    ObjectKindRefused,
+    ReferenceUnresolved,
+    UpdateNotUnderstood,
+    UpdateRefused,
+    VersionMismatch,
+)
+from registry.documents.updates import MetadataUpdate
+from registry.documents.values import DocumentEntry, Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Which of the two transactions it is, and what that one calls the same faults."""
+
+    restricted: bool
+    first_version: type[Refusal]
+    """No logicalID, or its own."""
+    unknown: type[Refusal]
+    """No object has the logicalID."""
+    annotation: type[Refusal]
+    """The HasMember or its slots are missing."""
+    identifier: type[Refusal]
+    """The uniqueId differs."""
+    object_type: type[Refusal]
+    """The objectType differs."""
+
+
+UPDATE: Final = Terms(
+    restricted=False,
+    first_version=UpdateRefused,
+    unknown=VersionMismatch,
+    annotation=UpdateRefused,
+    identifier=UpdateRefused,
+    object_type=UpdateRefused,
+)
+RESTRICTED_UPDATE: Final = Terms(
+    restricted=True,
+    first_version=NotAnUpdate,
+    unknown=ReferenceUnresolved,
+    annotation=AnnotationInvalid,
+    identifier=IdentifierChanged,
+    object_type=AttributeFixed,
+)
+
+
+def check_operations(update: MetadataUpdate, terms: Terms) -> None:
+    """Refuse operations that the transaction does not have, and what is no operation at all."""
+    things: tuple[DocumentEntry | Folder, ...] = (
+        *update.submission.entries,
+        *update.submission.folders,
+    )
+    if not things and not update.status_changes and not update.submitted:
+        raise UpdateNotUnderstood("the submission holds no operation on metadata")
+    seen: set[UUID] = set()
+    for thing in things:
+        if thing.logical_id in seen:
+            raise UpdateNotUnderstood(
+                "an object is updated twice in one submission", object=urn(thing.entry_uuid)
+            )
+        if thing.logical_id is not None:
+            seen.add(thing.logical_id)
+    used = {r.member.entry_uuid for r in update.revisions} | {s.target for s in update.submitted}
+    for association in update.submission.associations:
+        if association.entry_uuid not in used:
+            uuid = urn(association.entry_uuid)
+            raise UpdateNotUnderstood(f"Association {uuid} belongs to no operation", object=uuid)
+    if terms.restricted:
+        _check_restricted(update)
+
+
+def _check_restricted(update: MetadataUpdate) -> None:
+    for folder in update.submission.folders:
+        raise ObjectKindRefused(
+            "only DocumentEntries may be updated here", object=urn(folder.entry_uuid)
+        )
+    for change in update.status_changes:
+        raise AttributeFixed(
+            "availabilityStatus may not be changed here", object=urn(change.target)
+        )
+    for further in update.submitted:
+        raise AttributeFixed("associations may not be added here", object=urn(further.target))
