@@ -15,7 +15,10 @@ import schemas
 from adapters.guard.guard import Guard
 from adapters.soap.door import SoapService, Transaction, build_soap_router
 from adapters.soap.multipart import Limits
+from adapters.soap.replies import Replies
 from adapters.xds import names
+from adapters.xds.communities import Communities
+from adapters.xds.gateways import GatewayParts, query_transactions, retrieve_transactions
 from adapters.xds.iti18_registry_stored_query import RegistryStoredQuery
 from adapters.xds.iti41_provide_and_register import ProvideAndRegisterDocumentSet
 from adapters.xds.iti42_register_document_set import RegisterDocumentSet
@@ -41,11 +44,17 @@ class XdsParts:
     patient_keys: PatientKeys
     limits: Limits = field(default_factory=Limits)
     max_results: int = 5000
+    communities: Communities | None = None
+    """Our community and the others; without them there are no gateways."""
+    replies: Replies | None = None
+    """Where answers may go to instead of back on the connection."""
 
 
 def build_router(parts: XdsParts) -> APIRouter:
     """Return the routes of all services of XDS."""
-    return build_soap_router(services(parts), parts.guard, parts.store, parts.limits)
+    return build_soap_router(
+        services(parts), parts.guard, parts.store, parts.limits, replies=parts.replies
+    )
 
 
 def services(parts: XdsParts) -> Sequence[SoapService]:
@@ -53,15 +62,13 @@ def services(parts: XdsParts) -> Sequence[SoapService]:
     return (
         _service("/xds/registry", "registry.wsdl", _registry(parts)),
         _service("/xds/repository", "repository.wsdl", _repository(parts)),
+        *_gateways(parts),
     )
 
 
 def _registry(parts: XdsParts) -> dict[str, Transaction]:
-    query = RegistryStoredQuery(
-        parts.index, parts.patient_keys, parts.guard, max_results=parts.max_results
-    )
     return {
-        names.ITI_18: query,
+        names.ITI_18: _query(parts),
         names.ITI_42: RegisterDocumentSet(parts.register, parts.guard),
         names.ITI_51: multi_patient_query(
             parts.index, parts.patient_keys, parts.guard, max_results=parts.max_results
@@ -73,10 +80,46 @@ def _repository(parts: XdsParts) -> dict[str, Transaction]:
     provide, guard = parts.provide, parts.guard
     return {
         names.ITI_41: ProvideAndRegisterDocumentSet(provide, parts.register, guard),
-        names.ITI_43: RetrieveDocumentSet(
-            parts.index, parts.store, guard, repository_oid=provide.repository_oid
-        ),
+        names.ITI_43: _retrieve(parts),
     }
+
+
+def _gateways(parts: XdsParts) -> Sequence[SoapService]:
+    if parts.communities is None:
+        return ()
+    gateways = GatewayParts(
+        parts.communities,
+        parts.guard,
+        parts.patient_keys,
+        own_query=_query(parts),
+        shared_query=_query(parts, "ITI-38"),
+        own_retrieve=_retrieve(parts),
+        shared_retrieve=_retrieve(parts, "ITI-39"),
+    )
+    return (
+        _service("/xca/query", "gateway-query.wsdl", query_transactions(gateways)),
+        _service("/xca/retrieve", "gateway-retrieve.wsdl", retrieve_transactions(gateways)),
+    )
+
+
+def _query(parts: XdsParts, transaction: str = "ITI-18") -> Transaction:
+    return RegistryStoredQuery(
+        parts.index,
+        parts.patient_keys,
+        parts.guard,
+        max_results=parts.max_results,
+        transaction=transaction,
+    )
+
+
+def _retrieve(parts: XdsParts, transaction: str = "ITI-43") -> Transaction:
+    return RetrieveDocumentSet(
+        parts.index,
+        parts.store,
+        parts.guard,
+        repository_oid=parts.provide.repository_oid,
+        transaction=transaction,
+    )
 
 
 def _service(path: str, wsdl: str, transactions: Mapping[str, Transaction]) -> SoapService:

@@ -88,7 +88,7 @@ class RegistryStoredQuery:
             found = select(Asked(query, look, self._patient_keys, limit + 1))
         if found.count() > limit:
             raise TooManyResults(f"the query finds more than {limit} objects")
-        one_patient = self._transaction == TRANSACTION
+        one_patient = self._answers is ANSWERS
         if one_patient and query.leaf_class and len(found.patients()) > 1:
             raise ResultNotSinglePatient(
                 "the objects belong to several patients: ask for ObjectRef"

@@ -36,12 +36,19 @@ class RetrieveDocumentSet:
     """Hands out documents of this repository, deprecated ones too."""
 
     def __init__(
-        self, index: DocumentIndex, store: BlobStore, guard: Guard, *, repository_oid: str
+        self,
+        index: DocumentIndex,
+        store: BlobStore,
+        guard: Guard,
+        *,
+        repository_oid: str,
+        transaction: str = TRANSACTION,
     ) -> None:
         self._index = index
         self._store = store
         self._guard = guard
         self._repository_oid = repository_oid
+        self._transaction = transaction
 
     def __call__(self, call: Call) -> Answer:
         """Return the documents asked for; each that cannot be given has its error."""
@@ -86,7 +93,7 @@ class RetrieveDocumentSet:
         if located is None or not located.object_sha256:
             raise _unknown(request)
         resource = Resource("document", located.patient_key, document_id=located.unique_id)
-        self._guard.check(call.subject, "retrieve", resource, transaction=TRANSACTION)
+        self._guard.check(call.subject, "retrieve", resource, transaction=self._transaction)
         size = self._store.size(located.object_sha256)
         return _Given(located, Part(f"{uuid4().hex}@pianku", located.object_sha256, size))
 
@@ -103,7 +110,7 @@ class RetrieveDocumentSet:
                 call.subject,
                 "retrieve",
                 "success",
-                TRANSACTION,
+                self._transaction,
                 patient_keys=sorted({one.located.patient_key for one in given}),
                 document_ids=[one.located.unique_id for one in given],
                 count=len(given),
@@ -114,7 +121,7 @@ class RetrieveDocumentSet:
                 call.subject,
                 "retrieve",
                 "failed",
-                TRANSACTION,
+                self._transaction,
                 document_ids=[
                     request.document_unique_id
                     for request in asked
