@@ -6,12 +6,9 @@ Implements ITI TF-2 3.86.4.1.3 (ITI-86). The metadata stay; the octets are erase
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from kernel.ledger.ports import Append, Ledger
 from projections.document_index.held import Held, HeldDocuments
 from projections.document_index.view import DocumentIndex
-from registry.documents.values import ON_DEMAND
 from repository.objects import commands
 from repository.objects.refusals import DocumentNotRemovable, DocumentUnknown, RepositoryUnknown
 
@@ -37,7 +34,7 @@ class RemoveDocuments:
         if found is not None:
             return found
         located = self._index.locate_unique(unique_id, repository_unique_id)
-        if located is not None and self._is_on_demand(located.entry_uuid):
+        if located is not None and not located.hash:
             raise DocumentNotRemovable(
                 f"{unique_id} is made when it is asked for: remove its metadata", object=unique_id
             )
@@ -61,8 +58,3 @@ class RemoveDocuments:
     def settle(self) -> None:
         """Wait until nobody finds what was removed: who locates a document does not wait."""
         self._held.wait()
-
-    def _is_on_demand(self, entry_uuid: UUID) -> bool:
-        with self._index.reading(fresh=False) as look:
-            rows = look.documents(entry_uuids=(entry_uuid,))
-        return any(row.entry().object_type == ON_DEMAND for row in rows)
