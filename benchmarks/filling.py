@@ -29,7 +29,7 @@ from registry.documents.values import (
     Submission,
     SubmissionSet,
 )
-from registry.patients.commands import NOT_KNOWN, receive_feed
+from registry.patients.commands import NOT_KNOWN, Identity, receive_feed
 from registry.patients.values import Told
 from server.settings import load
 from server.wiring import Installation
@@ -72,7 +72,8 @@ def _batches(here: Installation, count: int, authority: str) -> Iterator[Append]
         patient = PatientId.parse(patient_id(number, authority))
         key = here.keys.patient_keys.key(patient)
         told = Told(name=f"Bulk^{number}", birth_date="19700101", sex="F")
-        fed = receive_feed(NOT_KNOWN, patient_key=key, patient_id=patient, told=told)
+        new = Identity(patient, key, NOT_KNOWN, 0)
+        fed = receive_feed([new], {}, told, affinity=authority)
         assert fed is not None
         yield fed
         for _ in range(PER_PATIENT // PER_SUBMISSION):
