@@ -44,6 +44,8 @@ class DocumentRow:
     patient_key: UUID
     status: Status
     body: bytes
+    registered_at: int = 0
+    """Microseconds since 1970."""
 
     def entry(self) -> DocumentEntry:
         """Return the metadata with the status in force."""
@@ -323,8 +325,9 @@ class Reading:
         self, *where: sa.ColumnElement[bool], limit: int | None = None
     ) -> list[DocumentRow]:
         c = self._tables.documents.c
-        rows = self._select((c.entry_uuid, c.patient_key, c.status, c.body), where, limit)
-        return [DocumentRow(r[0], r[1], Status(r[2]), r[3]) for r in rows]
+        columns = (c.entry_uuid, c.patient_key, c.status, c.body, c.registered_at)
+        rows = self._select(columns, where, limit)
+        return [DocumentRow(r[0], r[1], Status(r[2]), r[3], r[4]) for r in rows]
 
     def _submission_sets(self, *where: sa.ColumnElement[bool]) -> list[SubmissionSetRow]:
         c = self._tables.submission_sets.c
