@@ -222,15 +222,18 @@ class Part:
     key: str
     size: int
     held: Incoming | None = None
-    """The octets themselves where they lie under no key; let go of once they were sent."""
+    """The octets themselves where they lie under no key; let go of once all was sent."""
+    offset: int = 0
+    """Where in `held` they begin: parts that were made for one answer share a file."""
 
     def chunks(self, store: BlobStore) -> Iterator[bytes]:
         """Yield the octets in order."""
         if self.held is None:
             yield from store.chunks(self.key)
             return
-        for offset in range(0, self.size, _HELD_CHUNK):
-            yield self.held.read(offset, _HELD_CHUNK)
+        end = self.offset + self.size
+        for offset in range(self.offset, end, _HELD_CHUNK):
+            yield self.held.read(offset, min(_HELD_CHUNK, end - offset))
 
 
 class MtomAnswer:

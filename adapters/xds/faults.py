@@ -68,6 +68,8 @@ _CODES: Final[Mapping[type[Refusal], str]] = {
     queries.QueryParameterMalformed: "XDSRegistryError",
     queries.ResultNotSinglePatient: "XDSResultNotSinglePatient",
     queries.TooManyResults: "XDSTooManyResults",
+    queries.ImagingRequestIncomplete: "XDSIRequestError",
+    queries.TransferSyntaxNotAvailable: "XDSRepositoryError",
 }
 
 

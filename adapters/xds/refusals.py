@@ -50,3 +50,15 @@ class TooManyResults(TooMuch):
     """The query finds more objects than are returned at once."""
 
     code: ClassVar[str] = "too_many_results"
+
+
+class ImagingRequestIncomplete(Invalid):
+    """A request for instances names no study, series or instance (RAD TF-2 4.69)."""
+
+    code: ClassVar[str] = "imaging_request_incomplete"
+
+
+class TransferSyntaxNotAvailable(Invalid):
+    """An instance cannot be had in any transfer syntax that the request takes."""
+
+    code: ClassVar[str] = "transfer_syntax_not_available"
