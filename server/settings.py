@@ -113,6 +113,24 @@ class StudySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = True
 
 
+class DocumentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of documents that were handed out or removed."""
+
+    snapshots: Annotated[
+        Literal["replace", "keep", "none"],
+        Meta(
+            description="On-demand documents that were handed out: keep each in place of the one "
+            "before it, keep them all, or keep none."
+        ),
+    ] = "replace"
+    erase_removed: Annotated[
+        bool, Meta(description="Erase the octets of removed documents that nothing else uses.")
+    ] = True
+    erase_after_hours: Annotated[
+        float, Meta(ge=1, description="... so long after the removal.")
+    ] = 24.0
+
+
 class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may come in."""
 
@@ -139,6 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ledger: LedgerSettings = LedgerSettings()
     domain: DomainSettings = DomainSettings()
     study: StudySettings = StudySettings()
+    documents: DocumentSettings = DocumentSettings()
     guard: GuardSettings = GuardSettings()
 
     @property

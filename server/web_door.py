@@ -94,5 +94,10 @@ def _xds(here: Installation) -> APIRouter:
             index=here.documents,
             store=here.blobs,
             patient_keys=here.keys.patient_keys,
+            register_on_demand=here.register_on_demand,
+            generate_on_demand=here.generate_on_demand,
+            remove_metadata=here.remove_metadata,
+            remove_documents=here.remove_documents,
+            storage=here.storage,
         )
     )

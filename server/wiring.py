@@ -27,6 +27,7 @@ from projections.audit_trail.view import AuditTrail
 from projections.contract import ViewSpec
 from projections.database import ViewsDatabase, postgres_engine, sqlite_engine
 from projections.document_index import projection as document_index
+from projections.document_index.held import HeldDocuments
 from projections.document_index.view import DocumentIndex
 from projections.patient_index import projection as patient_index
 from projections.patient_index.view import PatientIndex
@@ -47,10 +48,15 @@ from server.identity import Identity, identity_of
 from server.keys import Keys, open_keys
 from server.settings import BadSettings, Settings
 from workflows.administer_access import AccessAdministration
+from workflows.generate_on_demand import GenerateOnDemand, OnDemandPolicy, Snapshots
 from workflows.identify_patient import PatientPolicy
 from workflows.provide_and_register import ProvideAndRegister
 from workflows.register_documents import RegisterDocuments
+from workflows.register_on_demand import RegisterOnDemand
+from workflows.remove_documents import RemoveDocuments
+from workflows.remove_metadata import RemoveMetadata
 from workflows.store_instances import InstanceIntake
+from workflows.summarise_imaging import ImagingSummary
 
 LEDGERS: Final = ("facts", "access")
 
@@ -279,6 +285,46 @@ class Installation:
         """Return ITI-41's workflow."""
         return ProvideAndRegister(
             self.register, repository_oid=self.identity.repository_oid, tier=self.blobs.tier
+        )
+
+    @cached_property
+    def generate_on_demand(self) -> GenerateOnDemand:
+        """Return what makes on-demand documents."""
+        return GenerateOnDemand(
+            self.documents,
+            self.register,
+            self.blobs,
+            ImagingSummary(self.studies, self.documents),
+            policy=OnDemandPolicy(
+                source_oid=self.identity.source_oid,
+                snapshots=Snapshots(self.settings.documents.snapshots),
+            ),
+        )
+
+    @cached_property
+    def register_on_demand(self) -> RegisterOnDemand:
+        """Return ITI-61's workflow."""
+        return RegisterOnDemand(
+            self.register,
+            repository_oid=self.identity.repository_oid,
+            mime_types=self.generate_on_demand.mime_types,
+        )
+
+    @cached_property
+    def remove_metadata(self) -> RemoveMetadata:
+        """Return ITI-62's workflow."""
+        return RemoveMetadata(self.facts, self.documents)
+
+    @cached_property
+    def held(self) -> HeldDocuments:
+        """Return what our repository holds."""
+        return HeldDocuments(self.views)
+
+    @cached_property
+    def remove_documents(self) -> RemoveDocuments:
+        """Return ITI-86's workflow."""
+        return RemoveDocuments(
+            self.facts, self.held, self.documents, repository_oid=self.identity.repository_oid
         )
 
 

@@ -65,7 +65,6 @@ class Snapshots(StrEnum):
 class OnDemandPolicy:
     """Who we are and what becomes of documents that were handed out."""
 
-    repository_oid: str
     source_oid: str
     """sourceId of the submissions that register snapshots."""
     snapshots: Snapshots = Snapshots.REPLACE

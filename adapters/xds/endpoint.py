@@ -24,12 +24,22 @@ from adapters.xds.iti41_provide_and_register import ProvideAndRegisterDocumentSe
 from adapters.xds.iti42_register_document_set import RegisterDocumentSet
 from adapters.xds.iti43_retrieve_document_set import RetrieveDocumentSet
 from adapters.xds.iti51_multi_patient_query import multi_patient_query
+from adapters.xds.iti61_register_on_demand import RegisterOnDemandEntries
+from adapters.xds.iti62_remove_metadata import RemoveMetadataSet
+from adapters.xds.iti86_remove_documents import RemoveDocumentSet
+from adapters.xds.rad69_retrieve_imaging_document_set import RetrieveImagingDocumentSet
+from adapters.xds.notification_broker import Broker, broker_services
 from adapters.xds.validation import SCHEMA_NAMES
 from kernel.identifiers import PatientKeys
 from projections.document_index.view import DocumentIndex
+from projections.storage_map.view import StorageMap
 from repository.tiers.ports import BlobStore
+from workflows.generate_on_demand import GenerateOnDemand
 from workflows.provide_and_register import ProvideAndRegister
 from workflows.register_documents import RegisterDocuments
+from workflows.register_on_demand import RegisterOnDemand
+from workflows.remove_documents import RemoveDocuments
+from workflows.remove_metadata import RemoveMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +52,18 @@ class XdsParts:
     index: DocumentIndex
     store: BlobStore
     patient_keys: PatientKeys
+    register_on_demand: RegisterOnDemand
+    generate_on_demand: GenerateOnDemand
+    remove_metadata: RemoveMetadata
+    remove_documents: RemoveDocuments
     limits: Limits = field(default_factory=Limits)
     max_results: int = 5000
     communities: Communities | None = None
     """Our community and the others; without them there are no gateways."""
+    storage: StorageMap | None = None
+    """Where instances lie; without it there is no imaging document source."""
+    broker: Broker | None = None
+    """Where one subscribes to documents; without it there is no `/dsub`."""
     replies: Replies | None = None
     """Where answers may go to instead of back on the connection."""
 
@@ -62,7 +80,9 @@ def services(parts: XdsParts) -> Sequence[SoapService]:
     return (
         _service("/xds/registry", "registry.wsdl", _registry(parts)),
         _service("/xds/repository", "repository.wsdl", _repository(parts)),
+        *_imaging(parts),
         *_gateways(parts),
+        *(broker_services(parts.broker, parts.guard) if parts.broker is not None else ()),
     )
 
 
@@ -73,6 +93,8 @@ def _registry(parts: XdsParts) -> dict[str, Transaction]:
         names.ITI_51: multi_patient_query(
             parts.index, parts.patient_keys, parts.guard, max_results=parts.max_results
         ),
+        names.ITI_61: RegisterOnDemandEntries(parts.register_on_demand, parts.guard),
+        names.ITI_62: RemoveMetadataSet(parts.remove_metadata, parts.guard),
     }
 
 
@@ -81,7 +103,18 @@ def _repository(parts: XdsParts) -> dict[str, Transaction]:
     return {
         names.ITI_41: ProvideAndRegisterDocumentSet(provide, parts.register, guard),
         names.ITI_43: _retrieve(parts),
+        names.ITI_86: RemoveDocumentSet(parts.remove_documents, guard),
     }
+
+
+def _imaging(parts: XdsParts) -> Sequence[SoapService]:
+    if parts.storage is None:
+        return ()
+    retrieve = RetrieveImagingDocumentSet(
+        parts.storage, parts.store, parts.guard, source_oids=(parts.provide.repository_oid,)
+    )
+    transactions = {names.RAD_69: retrieve}
+    return (_service("/xds/imaging", "imaging.wsdl", transactions, ("xdsi-b.xsd",)),)
 
 
 def _gateways(parts: XdsParts) -> Sequence[SoapService]:
@@ -117,15 +150,18 @@ def _retrieve(parts: XdsParts, transaction: str = "ITI-43") -> Transaction:
         parts.index,
         parts.store,
         parts.guard,
+        parts.generate_on_demand,
         repository_oid=parts.provide.repository_oid,
         transaction=transaction,
     )
 
 
-def _service(path: str, wsdl: str, transactions: Mapping[str, Transaction]) -> SoapService:
+def _service(
+    path: str, wsdl: str, transactions: Mapping[str, Transaction], also: Sequence[str] = ()
+) -> SoapService:
     return SoapService(
         path,
         schemas.path(f"xds/{wsdl}"),
         transactions,
-        {name: schemas.path(f"xds/{name}") for name in SCHEMA_NAMES},
+        {name: schemas.path(f"xds/{name}") for name in (*SCHEMA_NAMES, *also)},
     )

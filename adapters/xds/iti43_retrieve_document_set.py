@@ -1,4 +1,4 @@
-"""ITI-43 Retrieve Document Set: hand out stored documents, streamed as MTOM parts.
+"""ITI-43 Retrieve Document Set: hand out stored documents, or make them; MTOM parts, streamed.
 
 Implements ITI TF-2 3.43. Called by `endpoint.py` in a worker thread.
 """
@@ -17,11 +17,13 @@ from adapters.xds.decode import DocumentRequest
 from adapters.xds.encode import DocumentResponse, RegistryError
 from adapters.xds.faults import registry_error
 from adapters.xds.refusals import RetrieveRequestMalformed
+from kernel.context import acting_as
 from kernel.refusals import Forbidden, Refusal
 from projections.document_index.view import DocumentIndex, Located
 from registry.access.values import Resource
 from repository.objects.refusals import DocumentUnknown, RepositoryUnknown
 from repository.tiers.ports import BlobStore
+from workflows.generate_on_demand import GenerateOnDemand, Made
 
 TRANSACTION: Final = "ITI-43"
 
@@ -30,6 +32,8 @@ TRANSACTION: Final = "ITI-43"
 class _Given:
     located: Located
     part: Part
+    made: Made | None = None
+    """Of an on-demand document: as it was made for this request."""
 
 
 class RetrieveDocumentSet:
@@ -40,6 +44,7 @@ class RetrieveDocumentSet:
         index: DocumentIndex,
         store: BlobStore,
         guard: Guard,
+        on_demand: GenerateOnDemand,
         *,
         repository_oid: str,
         transaction: str = TRANSACTION,
@@ -47,6 +52,7 @@ class RetrieveDocumentSet:
         self._index = index
         self._store = store
         self._guard = guard
+        self._on_demand = on_demand
         self._repository_oid = repository_oid
         self._transaction = transaction
 
@@ -68,17 +74,8 @@ class RetrieveDocumentSet:
             except Refusal as refusal:
                 errors.append(registry_error(refusal))
         self._record(call, asked, given, errors)
-        documents = [
-            DocumentResponse(
-                repository_unique_id=one.located.repository_unique_id,
-                document_unique_id=one.located.unique_id,
-                mime_type=one.located.mime_type,
-                cid=one.part.cid,
-            )
-            for one in given
-        ]
         return Answer(
-            encode.retrieve_response(documents, errors),
+            encode.retrieve_response(map(_response, given), errors),
             parts=tuple(one.part for one in given),
             mtom=True,
         )
@@ -90,12 +87,19 @@ class RetrieveDocumentSet:
                 object=request.document_unique_id,
             )
         located = self._index.locate_unique(request.document_unique_id, self._repository_oid)
-        if located is None or not located.object_sha256:
+        # Only an on-demand document has no hash.
+        is_on_demand = located is not None and not located.hash
+        if located is None or not (located.object_sha256 or is_on_demand):
             raise _unknown(request)
         resource = Resource("document", located.patient_key, document_id=located.unique_id)
         self._guard.check(call.subject, "retrieve", resource, transaction=self._transaction)
+        cid = f"{uuid4().hex}@pianku"
+        if is_on_demand:
+            with acting_as(self._guard.envelope(call.subject, self._transaction.lower())):
+                made = self._on_demand(located.entry_uuid)
+            return _Given(located, Part(cid, made.key, made.size, made.held), made)
         size = self._store.size(located.object_sha256)
-        return _Given(located, Part(f"{uuid4().hex}@pianku", located.object_sha256, size))
+        return _Given(located, Part(cid, located.object_sha256, size))
 
     def _record(
         self,
@@ -130,6 +134,18 @@ class RetrieveDocumentSet:
                 count=len(errors),
                 detail=errors[0].code,
             )
+
+
+def _response(one: _Given) -> DocumentResponse:
+    repository = one.located.repository_unique_id
+    return DocumentResponse(
+        repository_unique_id=repository,
+        document_unique_id=one.located.unique_id,
+        mime_type=one.located.mime_type,
+        cid=one.part.cid,
+        new_repository_unique_id=repository if one.made and one.made.is_snapshot else "",
+        new_document_unique_id=one.made.unique_id if one.made else "",
+    )
 
 
 def _unknown(request: DocumentRequest) -> DocumentUnknown:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -19,12 +20,16 @@ from fastapi import FastAPI
 
 import schemas
 from adapters.soap.multipart import Limits
+from adapters.soap.replies import Replies
 from adapters.storage.local import LocalBlobStore
 from adapters.xds import encode
+from adapters.xds.communities import Communities
 from adapters.xds.endpoint import XdsParts, build_router
 from kernel.identifiers import PatientId
 from kernel.ledger.ports import Append, StreamAppend
+from projections.document_index.held import HeldDocuments
 from projections.document_index.view import DocumentIndex
+from projections.study_index.view import StudyIndex
 from registry.documents.code_sets import CodeSets
 from registry.documents.commands import Rules
 from registry.documents.values import DocumentEntry, Submission
@@ -33,8 +38,13 @@ from tests.support.installation import Installation
 from tests.support.soap import XOP, Answer, SoapClient
 from tests.support.submissions import OTHER_PATIENT, PATIENT, REPOSITORY
 from tests.support.xds import ITI41, XDS
+from workflows.generate_on_demand import GenerateOnDemand, OnDemandPolicy
 from workflows.provide_and_register import ProvideAndRegister
 from workflows.register_documents import RegisterDocuments
+from workflows.register_on_demand import RegisterOnDemand
+from workflows.remove_documents import RemoveDocuments
+from workflows.remove_metadata import RemoveMetadata
+from workflows.summarise_imaging import ImagingSummary
 
 LIMITS = Limits(root_bytes=1 << 20, part_bytes=4 << 20, parts=20, total_bytes=16 << 20)
 
@@ -79,7 +89,31 @@ def make(folder: Path, place: Installation) -> Node:
     return node
 
 
-def serve(node: Node) -> tuple[uvicorn.Server, threading.Thread]:
+def on_demand_and_removal(node: Node) -> dict[str, Any]:
+    """Return the workflows of ITI-61, 62 and 86, and the generator behind ITI-43."""
+    place, oid = node.place, node.provide.repository_oid
+    generate = GenerateOnDemand(
+        node.index,
+        node.register,
+        node.store,
+        ImagingSummary(StudyIndex(place.views), node.index),
+        policy=OnDemandPolicy(oid),
+    )
+    return {
+        "register_on_demand": RegisterOnDemand(
+            node.register, repository_oid=oid, mime_types=generate.mime_types
+        ),
+        "generate_on_demand": generate,
+        "remove_metadata": RemoveMetadata(place.facts, node.index),
+        "remove_documents": RemoveDocuments(
+            place.facts, HeldDocuments(place.views), node.index, repository_oid=oid
+        ),
+    }
+
+
+def serve(
+    node: Node, communities: Communities | None = None, replies: Replies | None = None
+) -> tuple[uvicorn.Server, threading.Thread]:
     app = FastAPI(openapi_url=None)
     app.include_router(
         build_router(
@@ -90,8 +124,11 @@ def serve(node: Node) -> tuple[uvicorn.Server, threading.Thread]:
                 index=node.index,
                 store=node.store,
                 patient_keys=node.place.keys,
+                **on_demand_and_removal(node),
                 limits=LIMITS,
                 max_results=50,
+                communities=communities,
+                replies=replies,
             )
         )
     )
