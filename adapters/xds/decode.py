@@ -137,7 +137,7 @@ def submission(submit: etree._Element) -> DecodedSubmission:
             )
     for _ in nodes:
         raise MetadataInvalid(
-            "a classificationNode stands beside an object it cannot classify",
+            "a Classification stands beside an object it cannot classify",
             attribute="Classification",
         )
     if len(sets) != 1:
@@ -163,11 +163,12 @@ def _nodes_beside(listed: etree._Element, ids: Ids) -> dict[UUID | None, list[st
         node = child.get("classificationNode", "").strip()
         if not node:
             raise MetadataInvalid(
-                "a code must stand inside the object it classifies", attribute="Classification"
+                "a Classification by a code must stand in the object it classifies",
+                attribute="Classification",
             )
         if node in names.LIMITED_METADATA:
             raise MetadataInvalid(
-                "limited metadata are not accepted by a registry", attribute="limitedMetadata"
+                "limitedMetadata is not accepted by a registry", attribute="limitedMetadata"
             )
         classified = ids.referred(child.get("classifiedObject", "").strip())
         found.setdefault(classified, []).append(node)

@@ -10,6 +10,7 @@ import pytest
 
 from kernel.codes import Code
 from kernel.identifiers import PatientId
+from projections.audit_trail.projection import SPEC as AUDIT_TRAIL
 from projections.document_index.projection import SPEC as DOCUMENT_INDEX
 from registry.documents.values import (
     Association,
@@ -22,7 +23,16 @@ from registry.documents.values import (
 from tests.support.installation import installation
 from tests.support.postgres import drop_schema
 from tests.support.soap import SoapClient
-from tests.support.submissions import DCM, PATIENT, association, entry, folder, member, submission
+from tests.support.submissions import (
+    AUTHORITY,
+    DCM,
+    PATIENT,
+    association,
+    entry,
+    folder,
+    member,
+    submission,
+)
 from tests.support.xds_node import Node, make, serve
 
 OTHER = "P-2002^^^&1.2.250.99.1&ISO"
@@ -106,3 +116,39 @@ def story(
         thread.join(10)
     if dsn is not None:
         drop_schema(dsn, schema)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def node(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Node]:
+    """A registry and repository for strangers, on each engine."""
+    place_folder = tmp_path_factory.mktemp("strangers")
+    dsn, schema = None, f"test_{uuid4().hex[:12]}"
+    if request.param == "postgresql":
+        dsn = request.getfixturevalue("postgres_dsn")
+    specs = [DOCUMENT_INDEX, AUDIT_TRAIL]
+    with installation(place_folder, specs, dsn=dsn, schema=schema, loopback_system=True) as place:
+        made = make(place_folder, place)
+        server, thread = serve(made)
+        yield made
+        server.should_exit = True
+        thread.join(10)
+    if dsn is not None:
+        drop_schema(dsn, schema)
+
+
+@pytest.fixture
+def client(node: Node) -> Generator[SoapClient]:
+    """A connection to the node."""
+    made = SoapClient(node.http)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def patient(node: Node) -> str:
+    """A patient nobody has documents of."""
+    fresh = f"F{uuid4().hex[:12]}^^^&{AUTHORITY}&ISO"
+    node.identify(fresh)
+    return fresh

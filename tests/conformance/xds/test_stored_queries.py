@@ -124,7 +124,7 @@ def uid(value: UUID) -> str:
 LOOK_UPS: list[tuple[str, str, Callable[[Story], list[tuple[str, str]]], str]] = [
     ("documents by entryUUID", GET_DOCUMENTS, several_values, "a d"),
     ("documents by uniqueId", GET_DOCUMENTS, lambda s: [(f"{E}UniqueId", f"('{s.b.unique_id}')")], "b"),
-    ("documents by logicalID", GET_DOCUMENTS, 
+    ("documents by logicalID", GET_DOCUMENTS,
      lambda s: [(f"{E}LogicalID", f"({uid(s.c.entry_uuid)})"), ("$MetadataLevel", "2")], "c"),
     ("folders by logicalID", GET_FOLDERS,
      lambda s: [(f"{F}LogicalID", f"({uid(s.f.entry_uuid)})"), ("$MetadataLevel", "'2'")], "f"),
