@@ -29,8 +29,6 @@ from repository.instances.transcoding import MAKEABLE, MAX_TRANSCODED, to_transf
 from repository.objects.refusals import DocumentUnknown, RepositoryUnknown
 from repository.tiers.ports import BlobStore, Incoming
 
-TRANSACTION: Final = "RAD-69"
-ACTION: Final = "urn:ihe:rad:2009:RetrieveImagingDocumentSet"
 _DICOM: Final = "application/dicom"
 
 
@@ -85,13 +83,20 @@ class RetrieveImagingDocumentSet:
     """Hands out the instances of this archive that a manifest names."""
 
     def __init__(
-        self, storage: StorageMap, store: BlobStore, guard: Guard, *, source_oids: Iterable[str]
+        self,
+        storage: StorageMap,
+        store: BlobStore,
+        guard: Guard,
+        *,
+        source_oids: Iterable[str],
+        transaction: str = "RAD-69",
     ) -> None:
         self._storage = storage
         self._store = store
         self._guard = guard
         self._source_oids = frozenset(source_oids)
         """Retrieve Location UIDs that our manifests carry."""
+        self._transaction = transaction
 
     def __call__(self, call: Call) -> Answer:
         """Return the instances asked for; each that cannot be given has its error."""
@@ -144,7 +149,7 @@ class RetrieveImagingDocumentSet:
         if location.study_uid not in may:
             resource = Resource("study", location.patient_key, location.study_uid)
             try:
-                self._guard.check(subject, "retrieve", resource, transaction=TRANSACTION)
+                self._guard.check(subject, "retrieve", resource, transaction=self._transaction)
             except Forbidden:
                 may[location.study_uid] = False
             else:
@@ -164,7 +169,7 @@ class RetrieveImagingDocumentSet:
                 subject,
                 "retrieve",
                 "success",
-                TRANSACTION,
+                self._transaction,
                 patient_keys=sorted({one.location.patient_key for one in given}),
                 study_uids=sorted({one.location.study_uid for one in given}),
                 count=len(given),
@@ -174,7 +179,7 @@ class RetrieveImagingDocumentSet:
                 subject,
                 "retrieve",
                 "failed",
-                TRANSACTION,
+                self._transaction,
                 study_uids=sorted({one.study_uid[:64] for one in failed})[:100],
                 count=len(problems),
                 detail=problems[0].code,
