@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kernel.refusals import Conflict, Forbidden, Invalid, NotFound, TooMuch
+from kernel.refusals import Conflict, Forbidden, Invalid, NotFound, TooMuch, Unavailable
 
 
 class FilterInvalid(Invalid):
@@ -80,3 +80,15 @@ class PublicationEmpty(Invalid):
     """The publication tells of no document, submission set or folder."""
 
     code: ClassVar[str] = "publication_empty"
+
+
+class ConsumerUnavailable(Unavailable):
+    """The consumer cannot be reached, or did not take the notification."""
+
+    code: ClassVar[str] = "consumer_unavailable"
+
+
+class NothingToTell(NotFound):
+    """What the notification was about is not there any more."""
+
+    code: ClassVar[str] = "nothing_to_tell"
