@@ -27,8 +27,8 @@ from adapters.xds.iti51_multi_patient_query import multi_patient_query
 from adapters.xds.iti61_register_on_demand import RegisterOnDemandEntries
 from adapters.xds.iti62_remove_metadata import RemoveMetadataSet
 from adapters.xds.iti86_remove_documents import RemoveDocumentSet
-from adapters.xds.rad69_retrieve_imaging_document_set import RetrieveImagingDocumentSet
 from adapters.xds.notification_broker import Broker, broker_services
+from adapters.xds.rad69_retrieve_imaging_document_set import RetrieveImagingDocumentSet
 from adapters.xds.validation import SCHEMA_NAMES
 from kernel.identifiers import PatientKeys
 from projections.document_index.view import DocumentIndex
@@ -86,6 +86,12 @@ def services(parts: XdsParts) -> Sequence[SoapService]:
     )
 
 
+def imaging_service(retrieve: Transaction) -> SoapService:
+    """Return the service of an imaging document source (RAD TF-2 4.69.5)."""
+    transactions = {names.RAD_69: retrieve}
+    return _service("/xds/imaging", "imaging.wsdl", transactions, ("xdsi-b.xsd",))
+
+
 def _registry(parts: XdsParts) -> dict[str, Transaction]:
     return {
         names.ITI_18: _query(parts),
@@ -113,8 +119,7 @@ def _imaging(parts: XdsParts) -> Sequence[SoapService]:
     retrieve = RetrieveImagingDocumentSet(
         parts.storage, parts.store, parts.guard, source_oids=(parts.provide.repository_oid,)
     )
-    transactions = {names.RAD_69: retrieve}
-    return (_service("/xds/imaging", "imaging.wsdl", transactions, ("xdsi-b.xsd",)),)
+    return (imaging_service(retrieve),)
 
 
 def _gateways(parts: XdsParts) -> Sequence[SoapService]:
