@@ -37,7 +37,7 @@ class RegisterDocuments:
     ) -> None:
         self._facts = facts
         self._patient_keys = patient_keys
-        self._rules = rules
+        self.rules = rules
         self._clock = clock
         self.survivors = SurvivingPatients(facts, patient_keys)
         """Tells whose a merged patient's things are."""
@@ -90,20 +90,21 @@ class RegisterDocuments:
 
     def _decide(self, asked: Registration, *, again: bool) -> Append:
         submission = asked.submission
-        objects = self._load(commands.references(submission))
+        objects = self.load(commands.references(submission))
         while more := commands.dependents(submission, objects):
-            objects |= self._load(more)
+            objects |= self.load(more)
         if again:
             # Only now can a new object's own stream be the one that moved.
-            objects |= self._load(commands.new_objects(submission))
+            objects |= self.load(commands.new_objects(submission))
         claims = self._facts.claims(commands.UNIQUE_ID_CLAIM, commands.unique_ids(submission))
         past = self._facts.load(asked.patient_key)
         known = Known(
             commands.patient_known(past), objects, claims, commands.patient_subsumed(past)
         )
-        return commands.register(asked, known, self._rules)
+        return commands.register(asked, known, self.rules)
 
-    def _load(self, uuids: Iterable[UUID]) -> dict[UUID, RegistryObject]:
+    def load(self, uuids: Iterable[UUID]) -> dict[UUID, RegistryObject]:
+        """Return registry objects as their streams made them, each its patient's of today."""
         return {
             uuid: self.survivors.owner_of(
                 self._facts.fold(uuid, commands.initial(uuid), commands.evolve)[0]

@@ -85,7 +85,7 @@ def update(asked: AskedUpdate, known: Known, rules: Rules) -> Append:
             f"the uniqueId {whole.unique_id} is already registered", unique_id=whole.unique_id
         )
     check_entry_uuids(submission, known)
-    if rules.patient_feed_required and not known.patient:
+    if known.subsumed or (rules.patient_feed_required and not known.patient):
         raise PatientUnknown("the patient id of the submission is not known to this registry")
     decision = _Decision(asked, Draft(known.objects, asked.patient_key, whole.entry_uuid))
     decision.decide()
