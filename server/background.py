@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from kernel.ledger.seals import Sealer
+from server.broker import delivery
 from server.wiring import Installation
 from workflows.describe_manifest import ManifestPolicy
 from workflows.identify_patient import PatientPolicy
@@ -27,6 +28,7 @@ Work = Callable[[threading.Event], None]
 def background_work(here: Installation) -> Sequence[tuple[str, Work]]:
     """Return what is to run, by name."""
     work: list[tuple[str, Work]] = [("seal", _steady(lambda stopping: _seal(here, stopping)))]
+    work.append(("notify", _steady(delivery(here).run)))
     if here.settings.study.publish:
         publisher = StudyPublisher(
             here.studies, _publish(here), quiet_seconds=here.settings.study.quiet_seconds

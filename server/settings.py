@@ -138,6 +138,43 @@ class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         bool, Meta(description="SOAP, HL7 and any AE title from loopback act as `loopback` (demo).")
     ] = False
     idle_minutes: Annotated[int, Meta(ge=1, description="A session unused so long ends.")] = 30
+class SubscriptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Subscriptions to documents (DSUB) and the notifications they cause."""
+
+    consumers: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Where notifications may go, as scheme://host[:port][/path]; `*.` before a "
+            "domain and `*` as port stand for any; empty = nowhere."
+        ),
+    ] = ()
+    address: Annotated[
+        str, Meta(description="URL of /dsub as subscribers know it; empty = as they asked.")
+    ] = ""
+    longest_days: Annotated[
+        int, Meta(ge=1, le=36500, description="A subscription lasts so long at most.")
+    ] = 3660
+    most_per_subscriber: Annotated[
+        int, Meta(ge=1, description="Subscriptions that one subscriber may have at once.")
+    ] = 10_000
+    retry_seconds: Annotated[
+        float, Meta(gt=0, description="First wait before an untaken notification is sent again.")
+    ] = 5.0
+    longest_wait_seconds: Annotated[
+        float, Meta(gt=0, description="Each wait is twice the one before, up to this.")
+    ] = 3600.0
+    give_up_hours: Annotated[
+        float, Meta(ge=0, description="A notification untaken for so long is abandoned.")
+    ] = 72.0
+    ca: Annotated[
+        str, Meta(description="PEM file of the authorities of consumers; empty = the system's.")
+    ] = ""
+    certificate: Annotated[
+        str, Meta(description="PEM certificate chain shown to consumers; empty = none.")
+    ] = ""
+    key: Annotated[str, Meta(description="PEM private key of that certificate.")] = ""
+
+
     absolute_hours: Annotated[int, Meta(ge=1, description="A session ends after this.")] = 12
     lockout_failures: Annotated[int, Meta(ge=1, description="Wrong passwords until locked.")] = 5
     lockout_minutes: Annotated[int, Meta(ge=1, description="How long an account is locked.")] = 30
@@ -165,6 +202,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Return the data folder as a path."""
         return Path(self.data)
 
+    subscriptions: SubscriptionSettings = SubscriptionSettings()
     def dsn(self) -> str | None:
         """Return the PostgreSQL connection string, None on SQLite; raises BadSettings."""
         if self.ledger.engine == "sqlite":
@@ -215,7 +253,7 @@ def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
     tree[path[-1]] = value
 
 
-_LISTS: Final = frozenset({"allowed_origins", "unchecked_codes"})
+_LISTS: Final = frozenset({"allowed_origins", "consumers", "unchecked_codes"})
 
 
 def _overlay(base: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from projections.audit_trail import projection as audit_trail
 from projections.audit_trail.view import AuditTrail
 from projections.contract import ViewSpec
 from projections.database import ViewsDatabase, postgres_engine, sqlite_engine
+from projections.delivery_queue import projection as delivery_queue
+from projections.delivery_queue.view import DeliveryQueue
 from projections.document_index import projection as document_index
 from projections.document_index.held import HeldDocuments
 from projections.document_index.view import DocumentIndex
@@ -165,6 +167,7 @@ class Installation:
             patient_index.SPEC,
             document_index.SPEC,
             audit_trail.SPEC,
+            delivery_queue.SPEC,
             study_index.spec(stored),
             storage_map.spec(stored),
         )
@@ -195,6 +198,11 @@ class Installation:
         return DocumentIndex(self.views)
 
     @cached_property
+    @cached_property
+    def deliveries(self) -> DeliveryQueue:
+        """Return subscriptions and their notifications."""
+        return DeliveryQueue(self.views)
+
     def studies(self) -> StudyIndex:
         """Return the study index."""
         return StudyIndex(self.views)

@@ -19,6 +19,7 @@ from kernel.events import Fact, Recorded
 from kernel.times import micros
 from projections.contract import ViewSpec
 from projections.delivery_queue.tables import Tables
+from projections.merged_patients import MergedPatients
 from registry.documents.events import (
     DocumentRegistered,
     FolderCreated,
@@ -26,7 +27,7 @@ from registry.documents.events import (
     SubmissionAccepted,
 )
 from registry.documents.values import DocumentEntry, Folder, SubmissionSet
-from registry.patients.events import PatientShredded
+from registry.patients.events import PatientAbsorbed, PatientShredded
 from registry.subscriptions.events import (
     NotificationAbandoned,
     NotificationDelayed,
@@ -65,6 +66,7 @@ _CHANGES: Final = (
     SubscriptionRenewed,
     SubscriptionCancelled,
     SubscriptionExpired,
+    PatientAbsorbed,
     PatientShredded,
 )
 """What changes who wants to hear of what."""
@@ -122,12 +124,12 @@ class DeliveryQueueProjection:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._merged = MergedPatients(tables.merges)
 
     def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """Turn events into rows, one after the other: each sees what the ones before it did."""
         wanting = _Wanting(connection, self._tables)
-        for recorded in events:
-            fact = recorded.fact
+        for recorded, fact in self._merged.following(connection, events):
             if isinstance(fact, _CHANGES):
                 wanting = _Wanting(connection, self._tables)  # looks only when it is asked
             match fact:
@@ -139,6 +141,8 @@ class DeliveryQueueProjection:
                     self._cancel(connection, fact.subscription)
                 case SubscriptionExpired():
                     self._change(connection, fact.subscription, state=EXPIRED)
+                case PatientAbsorbed():
+                    self._move(connection, fact)
                 case PatientShredded():
                     self._forget(connection, fact.patient_key)
                 case (
@@ -318,6 +322,7 @@ SPEC: Final = ViewSpec(
         SubmissionAccepted.TOPIC,
         FolderCreated.TOPIC,
         FolderUpdated.TOPIC,
+        PatientAbsorbed.TOPIC,
         PatientShredded.TOPIC,
     ),
     make_tables=Tables,

@@ -9,6 +9,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from projections.merged_patients import merges_table
+
 _URL: Final = 2048
 _NAME: Final = 256
 _STATE: Final = 16
@@ -63,3 +65,4 @@ class Tables:
             sa.Column("patient_key", sa.Uuid, nullable=False, index=True),
             sa.Column("body", sa.LargeBinary, nullable=False),
         )
+        self.merges = merges_table(self.metadata, f"subscription_merge{suffix}")
