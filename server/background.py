@@ -1,4 +1,4 @@
-"""What runs beside the projector: publishing complete studies, sealing the ledgers.
+"""What runs beside the projector: publishing studies, sealing ledgers, telling subscribers.
 
 Design A3 (seals), RAD TF-2 4.68 (manifests). Called by `server.roles` for the projector role.
 """
