@@ -18,15 +18,22 @@ from adapters.soap.multipart import Limits
 from adapters.soap.replies import Replies
 from adapters.xds import names
 from adapters.xds.communities import Communities
-from adapters.xds.gateways import GatewayParts, query_transactions, retrieve_transactions
+from adapters.xds.gateways import (
+    GatewayParts,
+    imaging_transactions,
+    query_transactions,
+    retrieve_transactions,
+)
 from adapters.xds.iti18_registry_stored_query import RegistryStoredQuery
 from adapters.xds.iti41_provide_and_register import ProvideAndRegisterDocumentSet
 from adapters.xds.iti42_register_document_set import RegisterDocumentSet
 from adapters.xds.iti43_retrieve_document_set import RetrieveDocumentSet
 from adapters.xds.iti51_multi_patient_query import multi_patient_query
+from adapters.xds.iti57_update_document_set import UpdateDocumentSet
 from adapters.xds.iti61_register_on_demand import RegisterOnDemandEntries
 from adapters.xds.iti62_remove_metadata import RemoveMetadataSet
 from adapters.xds.iti86_remove_documents import RemoveDocumentSet
+from adapters.xds.iti92_restricted_update import RestrictedUpdateDocumentSet
 from adapters.xds.notification_broker import Broker, broker_services
 from adapters.xds.rad69_retrieve_imaging_document_set import RetrieveImagingDocumentSet
 from adapters.xds.validation import SCHEMA_NAMES
@@ -40,6 +47,7 @@ from workflows.register_documents import RegisterDocuments
 from workflows.register_on_demand import RegisterOnDemand
 from workflows.remove_documents import RemoveDocuments
 from workflows.remove_metadata import RemoveMetadata
+from workflows.update_documents import UpdateDocuments
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ class XdsParts:
     generate_on_demand: GenerateOnDemand
     remove_metadata: RemoveMetadata
     remove_documents: RemoveDocuments
+    update: UpdateDocuments
     limits: Limits = field(default_factory=Limits)
     max_results: int = 5000
     communities: Communities | None = None
@@ -99,8 +108,10 @@ def _registry(parts: XdsParts) -> dict[str, Transaction]:
         names.ITI_51: multi_patient_query(
             parts.index, parts.patient_keys, parts.guard, max_results=parts.max_results
         ),
+        names.ITI_57: UpdateDocumentSet(parts.update, parts.guard),
         names.ITI_61: RegisterOnDemandEntries(parts.register_on_demand, parts.guard),
         names.ITI_62: RemoveMetadataSet(parts.remove_metadata, parts.guard),
+        names.ITI_92: RestrictedUpdateDocumentSet(parts.update, parts.guard),
     }
 
 
@@ -116,10 +127,7 @@ def _repository(parts: XdsParts) -> dict[str, Transaction]:
 def _imaging(parts: XdsParts) -> Sequence[SoapService]:
     if parts.storage is None:
         return ()
-    retrieve = RetrieveImagingDocumentSet(
-        parts.storage, parts.store, parts.guard, source_oids=(parts.provide.repository_oid,)
-    )
-    return (imaging_service(retrieve),)
+    return (imaging_service(_images(parts, parts.storage)),)
 
 
 def _gateways(parts: XdsParts) -> Sequence[SoapService]:
@@ -134,10 +142,15 @@ def _gateways(parts: XdsParts) -> Sequence[SoapService]:
         own_retrieve=_retrieve(parts),
         shared_retrieve=_retrieve(parts, "ITI-39"),
     )
-    return (
+    made = [
         _service("/xca/query", "gateway-query.wsdl", query_transactions(gateways)),
         _service("/xca/retrieve", "gateway-retrieve.wsdl", retrieve_transactions(gateways)),
-    )
+    ]
+    if parts.storage is not None:
+        own, shared = _images(parts, parts.storage), _images(parts, parts.storage, "RAD-75")
+        images = imaging_transactions(gateways, own, shared)
+        made.append(_service("/xca/imaging", "gateway-imaging.wsdl", images, ("xdsi-b.xsd",)))
+    return made
 
 
 def _query(parts: XdsParts, transaction: str = "ITI-18") -> Transaction:
@@ -157,6 +170,16 @@ def _retrieve(parts: XdsParts, transaction: str = "ITI-43") -> Transaction:
         parts.guard,
         parts.generate_on_demand,
         repository_oid=parts.provide.repository_oid,
+        transaction=transaction,
+    )
+
+
+def _images(parts: XdsParts, storage: StorageMap, transaction: str = "RAD-69") -> Transaction:
+    return RetrieveImagingDocumentSet(
+        storage,
+        parts.store,
+        parts.guard,
+        source_oids=(parts.provide.repository_oid,),
         transaction=transaction,
     )
 
