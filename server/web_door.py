@@ -26,6 +26,7 @@ from repository.instances.stored import StoredInstances
 from server.http import Doors, build_app, spa_folder
 from server.wiring import Installation
 
+from server.broker import broker
 _WAITING_THREADS: Final = 24
 
 
@@ -101,3 +102,4 @@ def _xds(here: Installation) -> APIRouter:
             storage=here.storage,
         )
     )
+            broker=broker(here),
