@@ -7,6 +7,7 @@ decides, so every leaf of `kernel.refusals` has its word. Called by the endpoint
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from adapters.xds import refusals as queries
@@ -73,6 +74,15 @@ _CODES: Final[Mapping[type[Refusal], str]] = {
 }
 
 
+_REPOSITORY_CODES: Final[Mapping[type[Refusal], str]] = {
+    documents.UniqueIdTwice: "XDSRepositoryDuplicateUniqueIdInMessage",
+    TooMuch: "XDSRepositoryOutOfResources",
+    Unavailable: "XDSRepositoryBusy",
+    ViewBehind: "XDSRepositoryBusy",
+}
+"""What a repository says where it does not hand on the registry's word."""
+
+
 def error_code(refusal: type[Refusal]) -> str:
     """Return the XDS error code of a kind of refusal."""
     return next(_CODES[kind] for kind in refusal.__mro__ if kind in _CODES)
@@ -82,3 +92,10 @@ def registry_error(refusal: Refusal) -> RegistryError:
     """Return the entry of the RegistryErrorList that tells a refusal."""
     location = refusal.details.get("attribute") or refusal.details.get("object") or ""
     return RegistryError(error_code(type(refusal)), refusal.message, str(location))
+
+
+def repository_error(refusal: Refusal) -> RegistryError:
+    """Return the same from a Document Repository, which has words of its own for some."""
+    error = registry_error(refusal)
+    kind = next(kind for kind in type(refusal).__mro__ if kind in _CODES)
+    return replace(error, code=_REPOSITORY_CODES.get(kind, error.code))

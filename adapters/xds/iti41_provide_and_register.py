@@ -15,7 +15,7 @@ from adapters.soap.door import Answer, Call
 from adapters.soap.faults import SoapFault
 from adapters.xds import decode, encode
 from adapters.xds.decode import DecodedSubmission
-from adapters.xds.faults import registry_error
+from adapters.xds.faults import repository_error
 from kernel.context import acting_as
 from kernel.refusals import Forbidden, Refusal
 from registry.access.values import Resource
@@ -51,7 +51,7 @@ class ProvideAndRegisterDocumentSet:
             raise  # what was registered must not be told and recorded as failed
         except Refusal as refusal:
             self._guard.record(call.subject, "store", "failed", TRANSACTION, detail=refusal.code)
-            return Answer(encode.registry_response((registry_error(refusal),)), mtom=True)
+            return Answer(encode.registry_response((repository_error(refusal),)), mtom=True)
 
     def _filed(self, call: Call) -> Answer:
         decoded, elements = decode.provide_request(call.body)

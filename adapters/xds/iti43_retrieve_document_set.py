@@ -15,7 +15,7 @@ from adapters.soap.exchange import Part
 from adapters.xds import decode, encode
 from adapters.xds.decode import DocumentRequest
 from adapters.xds.encode import DocumentResponse, RegistryError
-from adapters.xds.faults import registry_error
+from adapters.xds.faults import repository_error
 from adapters.xds.refusals import RetrieveRequestMalformed
 from kernel.context import acting_as
 from kernel.refusals import Forbidden, Refusal
@@ -64,15 +64,15 @@ class RetrieveDocumentSet:
         try:
             asked = decode.retrieve_request(call.body)
         except RetrieveRequestMalformed as refusal:
-            errors.append(registry_error(refusal))
+            errors.append(repository_error(refusal))
         for request in asked:
             try:
                 given.append(self._give(call, request))
             except Forbidden:
                 # To this caller it does not exist.
-                errors.append(registry_error(_unknown(request)))
+                errors.append(repository_error(_unknown(request)))
             except Refusal as refusal:
-                errors.append(registry_error(refusal))
+                errors.append(repository_error(refusal))
         self._record(call, asked, given, errors)
         return Answer(
             encode.retrieve_response(map(_response, given), errors),

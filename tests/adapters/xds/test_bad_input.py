@@ -190,7 +190,7 @@ def test_an_action_of_the_other_actor_is_not_supported(node: Node, client: SoapC
     for path, action in (
         ("/xds/registry", xds.ITI43),
         ("/xds/repository", xds.ITI18),
-        ("/xds/registry", "urn:ihe:iti:2010:UpdateDocumentSet"),
+        ("/xds/registry", "urn:ihe:iti:2007:CrossGatewayQuery"),
     ):
         answer = client.call(path, action, "<other/>")
         assert answer.is_fault
