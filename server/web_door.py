@@ -16,6 +16,9 @@ from starlette.types import ASGIApp
 
 from adapters.dicomweb.archive import Archive
 from adapters.dicomweb.endpoint import DicomWeb
+from adapters.fhir.endpoint import FhirR4
+from adapters.fhir.interaction import PREFIX as FHIR
+from adapters.fhir.interaction import FhirRooms
 from adapters.guard.sign_in import SignIn
 from adapters.portal.endpoint import build_router as build_portal
 from adapters.portal.ports import Portal
@@ -23,10 +26,10 @@ from adapters.xds.endpoint import XdsParts
 from adapters.xds.endpoint import build_router as build_xds
 from projections.permissions.policy import clause
 from repository.instances.stored import StoredInstances
+from server.broker import broker
 from server.http import Doors, build_app, spa_folder
 from server.wiring import Installation
 
-from server.broker import broker
 _WAITING_THREADS: Final = 24
 
 
@@ -35,7 +38,7 @@ def web_app(here: Installation) -> ASGIApp:
     return build_app(
         Doors(
             routers=(_portal(here), _xds(here)),
-            mounts=(("/dicom-web", _dicomweb(here)),),
+            mounts=(("/dicom-web", _dicomweb(here)), (FHIR, _fhir(here))),
             health=here.health,
             spa=spa_folder(),
             allowed_origins=here.settings.http.allowed_origins,
@@ -70,6 +73,29 @@ def _dicomweb(here: Installation) -> ASGIApp:
     )
 
 
+def _fhir(here: Installation) -> ASGIApp:
+    threads = ThreadPoolExecutor(_WAITING_THREADS, "fhir")
+    here.on_close(threads.shutdown)
+    return FhirR4(
+        FhirRooms(
+            guard=here.guard,
+            register=here.register,
+            provide=here.provide,
+            documents=here.documents,
+            patients=here.patients,
+            studies=here.studies,
+            blobs=here.blobs,
+            patient_keys=here.keys.patient_keys,
+            clause=clause,
+            repository_oid=here.identity.repository_oid,
+            source_oid=here.identity.source_oid,
+            authorities=(here.identity.assigning_authority,),
+            zone=ZoneInfo(here.settings.timezone),
+        ),
+        threads,
+    )
+
+
 def _portal(here: Installation) -> APIRouter:
     return build_portal(
         Portal(
@@ -99,7 +125,8 @@ def _xds(here: Installation) -> APIRouter:
             generate_on_demand=here.generate_on_demand,
             remove_metadata=here.remove_metadata,
             remove_documents=here.remove_documents,
+            update=here.update,
             storage=here.storage,
+            broker=broker(here),
         )
     )
-            broker=broker(here),
