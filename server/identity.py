@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from kernel.identifiers import is_oid, new_uid
+from registry.patients.values import IdentityDomain, IdentityDomains
 from server.settings import BadSettings, Settings
 
 _LOCK_KEY: Final = 0x7069616E6B7569  # "pianku" + i, for the advisory lock that guards creation
@@ -47,6 +48,21 @@ def identity_of(settings: Settings) -> Identity:
         if not is_oid(value):
             raise BadSettings(f"{name} is not an OID")
     return Identity(repository, authority, source)
+
+
+def domains_of(settings: Settings, identity: Identity) -> IdentityDomains:
+    """Return the patient identification domains that are served; raises BadSettings."""
+    told = settings.domain
+    others: list[IdentityDomain] = []
+    for text in told.identity_domains:
+        namespace, found, oid = (part.strip() for part in text.partition("="))
+        if not found or not is_oid(oid):
+            raise BadSettings("domain.identity_domains needs NAMESPACE=OID")
+        others.append(IdentityDomain(oid, namespace))
+    oids = [identity.assigning_authority, *(domain.oid for domain in others)]
+    if len(set(oids)) < len(oids):
+        raise BadSettings("domain.identity_domains names a domain twice")
+    return IdentityDomains(IdentityDomain(oids[0], told.namespace), tuple(others))
 
 
 def _new() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The HL7 v2 door put together (ITI TF-2 3.8, MLLP).
+"""The HL7 v2 door put together (ITI TF-2 3.8, 3.9, 3.21, MLLP).
 
 Design C (composition), A10. Called by `server.roles` for the mllp process.
 """
@@ -9,15 +9,17 @@ import socket
 
 from adapters.hl7v2.endpoint import MllpServer
 from adapters.hl7v2.iti8_patient_identity_feed import FeedPolicy
+from adapters.hl7v2.routes import Parts, routes
+from server.identity import domains_of
 from server.wiring import Installation
 from workflows.receive_identity_feed import IdentityFeed
 
 
 def mllp_server(here: Installation, listener: socket.socket) -> MllpServer:
     """Return the server on a listening socket."""
+    domains = domains_of(here.settings, here.identity)
+    policy = FeedPolicy(domains, receiving_application=here.settings.mllp.receiving_application)
+    feed = IdentityFeed(here.facts, here.keys.patient_keys, domains.affinity.oid)
     return MllpServer(
-        listener,
-        feed=IdentityFeed(here.facts, here.keys.patient_keys, here.identity.assigning_authority),
-        guard=here.guard,
-        policy=FeedPolicy(here.identity.assigning_authority),
+        listener, routes=routes(Parts(feed, here.patients, policy)), guard=here.guard, policy=policy
     )

@@ -60,6 +60,16 @@ class MllpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.")] = 2575
+    receiving_application: Annotated[
+        str, Meta(description="What MSH-5 of every message must be; empty = anything.")
+    ] = ""
+    pix_consumers: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Who is told of changed cross-references (ITI-10): NAME@HOST:PORT, and "
+            "/OID+OID for the domains of interest; without = all."
+        ),
+    ] = ()
 
 
 class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +99,13 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     assigning_authority: Annotated[
         str, Meta(description="OID of the patient id domain; empty = made at the first start.")
     ] = ""
+    namespace: Annotated[
+        str, Meta(description="Short name (HL7 v2 HD.1) of the patient id domain; empty = none.")
+    ] = ""
+    identity_domains: Annotated[
+        tuple[str, ...],
+        Meta(description="Other patient id domains to cross-reference, each NAMESPACE=OID."),
+    ] = ()
     source_oid: Annotated[
         str, Meta(description="sourceId of our own submissions; empty = repository_oid.")
     ] = ""
@@ -131,13 +148,6 @@ class DocumentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = 24.0
 
 
-class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who may come in."""
-
-    loopback_system: Annotated[
-        bool, Meta(description="SOAP, HL7 and any AE title from loopback act as `loopback` (demo).")
-    ] = False
-    idle_minutes: Annotated[int, Meta(ge=1, description="A session unused so long ends.")] = 30
 class SubscriptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Subscriptions to documents (DSUB) and the notifications they cause."""
 
@@ -175,6 +185,13 @@ class SubscriptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     key: Annotated[str, Meta(description="PEM private key of that certificate.")] = ""
 
 
+class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may come in."""
+
+    loopback_system: Annotated[
+        bool, Meta(description="SOAP, HL7 and any AE title from loopback act as `loopback` (demo).")
+    ] = False
+    idle_minutes: Annotated[int, Meta(ge=1, description="A session unused so long ends.")] = 30
     absolute_hours: Annotated[int, Meta(ge=1, description="A session ends after this.")] = 12
     lockout_failures: Annotated[int, Meta(ge=1, description="Wrong passwords until locked.")] = 5
     lockout_minutes: Annotated[int, Meta(ge=1, description="How long an account is locked.")] = 30
@@ -195,6 +212,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     domain: DomainSettings = DomainSettings()
     study: StudySettings = StudySettings()
     documents: DocumentSettings = DocumentSettings()
+    subscriptions: SubscriptionSettings = SubscriptionSettings()
     guard: GuardSettings = GuardSettings()
 
     @property
@@ -202,7 +220,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Return the data folder as a path."""
         return Path(self.data)
 
-    subscriptions: SubscriptionSettings = SubscriptionSettings()
     def dsn(self) -> str | None:
         """Return the PostgreSQL connection string, None on SQLite; raises BadSettings."""
         if self.ledger.engine == "sqlite":
@@ -253,7 +270,9 @@ def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
     tree[path[-1]] = value
 
 
-_LISTS: Final = frozenset({"allowed_origins", "consumers", "unchecked_codes"})
+_LISTS: Final = frozenset(
+    {"allowed_origins", "consumers", "identity_domains", "pix_consumers", "unchecked_codes"}
+)
 
 
 def _overlay(base: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from adapters.hl7v2.refusals import CharsetRefused, UnreadableMessage
+from adapters.hl7v2.refusals import CharsetRefused, RequiredFieldMissing, UnreadableMessage
 
 _CHARSETS: Final = {
     "ASCII": "ascii",
@@ -103,6 +103,13 @@ class Message:
     def first(self, name: str) -> Segment | None:
         """Return the first segment of that name."""
         return next((s for s in self.segments if s.name == name), None)
+
+    def required(self, name: str) -> Segment:
+        """Return the first segment of that name; raises RequiredFieldMissing."""
+        found = self.first(name)
+        if found is None:
+            raise RequiredFieldMissing(f"the {name} segment is missing", at=name)
+        return found
 
 
 def decode_header(data: bytes) -> Segment:

@@ -1,7 +1,7 @@
-"""The MLLP door: connections, frames, the guard, the feed, the acknowledgment.
+"""The MLLP door: connections, frames, and for each message its answer.
 
-Implements ITI TF-2 3.8 over MLLP (HL7 v2 appendix C). AA goes out only after the event is
-durable. Started by `server.processes` as `MllpServer(...).run()`, stopped from any thread.
+Implements MLLP release 1 (HL7 v2 appendix C) for ITI TF-2 3.8 and the queries of `routes.py`.
+Started by `server.processes` as `MllpServer(...).run()`, stopped from any thread.
 """
 
 from __future__ import annotations
@@ -11,40 +11,22 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, Protocol
-from uuid import UUID
+from typing import Final
 
 from adapters.guard.guard import Guard
-from adapters.hl7v2.decode import Segment, decode, decode_header
-from adapters.hl7v2.encode import encode_ack
-from adapters.hl7v2.faults import ACCEPTED, BUG, Acknowledgment, acknowledgment
+from adapters.hl7v2.answering import Answering, Peer
 from adapters.hl7v2.framing import Deframer, Oversize, framed
-from adapters.hl7v2.iti8_patient_identity_feed import FeedPolicy, check_header, decode_feed
-from adapters.hl7v2.refusals import MessageTooLarge, UnreadableMessage
-from kernel.context import acting_as
-from kernel.identifiers import PatientId, secret_token
-from kernel.refusals import Refusal
+from adapters.hl7v2.iti8_patient_identity_feed import FeedPolicy
+from adapters.hl7v2.routes import Routes
 from kernel.times import Clock, now
-from registry.access.values import Resource, Subject
-from registry.patients.values import Told
 
 log = logging.getLogger("pianku.hl7v2")
-_TRANSACTION: Final = "ITI-8"
 _CHUNK: Final = 65536
 _MAX_GARBAGE: Final = 65536
 _DRAIN_SECONDS: Final = 5.0
-
-
-class Feed(Protocol):
-    """Takes what an identity feed tells (workflows.receive_identity_feed.IdentityFeed)."""
-
-    def receive(self, patient_ids: Sequence[PatientId], told: Told) -> UUID:
-        """Record what is new, durably, and return the patient's key."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +41,13 @@ class MllpLimits:
 
 
 class MllpServer:
-    """Receives identity feeds on a listening socket (or host and port)."""
+    """Receives messages on a listening socket (or host and port)."""
 
     def __init__(
         self,
         listener: socket.socket | tuple[str, int],
         *,
-        feed: Feed,
+        routes: Routes,
         guard: Guard,
         policy: FeedPolicy,
         limits: MllpLimits = MllpLimits(),
@@ -74,7 +56,7 @@ class MllpServer:
     ) -> None:
         self._listener = _listening(listener)
         self.host, self.port = self._listener.getsockname()[:2]
-        self._messages = _Messages(feed, guard, policy, clock)
+        self._messages = Answering(routes, guard, policy, clock)
         self._limits = limits
         self._tls = tls
         self._open: set[asyncio.Task[None]] = set()
@@ -156,73 +138,6 @@ class MllpServer:
         return (reading.result() or None) if reading in done else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Peer:
-    address: str
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Messages:
-    """Answers one message; runs in a worker thread."""
-
-    feed: Feed
-    guard: Guard
-    policy: FeedPolicy
-    clock: Clock
-
-    def answer(self, data: bytes, peer: _Peer) -> bytes:
-        header: Segment | None = None
-        try:
-            header = decode_header(data)
-            sender = header.value(3).text()
-            subject = self.guard.mllp_subject(sender, peer.address, peer.fingerprint)
-            self.guard.check(subject, "feed", Resource("patient"), transaction=_TRANSACTION)
-            result = self._receive(data, subject, header)
-        except UnreadableMessage as refusal:
-            result = acknowledgment(refusal)
-        except Refusal as refusal:
-            log.info("message refused", extra={"code": refusal.code})
-            result = acknowledgment(refusal)
-        except Exception as problem:
-            # The text of an exception may quote the message: only its kind is told.
-            log.error("message failed", extra={"problem": type(problem).__name__})  # noqa: TRY400
-            log.debug("message failed by", exc_info=problem)
-            result = BUG
-        control_id = secret_token()[:20]
-        return encode_ack(header, result, self.clock(), control_id)
-
-    def _receive(self, data: bytes, subject: Subject, header: Segment) -> Acknowledgment:
-        source = header.value(3).text()[:64]
-        with acting_as(self.guard.envelope(subject, "mllp", source=source)):
-            try:
-                if isinstance(data, Oversize):
-                    raise MessageTooLarge
-                message = decode(data, self.policy.default_charset)
-                check_header(message, self.policy)
-                patient_id, told = decode_feed(message, self.policy)
-                key = self.feed.receive((patient_id,), told)
-            except Refusal as refusal:
-                self._record(subject, "failed", detail=refusal.code)
-                raise
-            self._record(subject, "success", key, header.value(9).text(2))
-            return ACCEPTED
-
-    def _record(
-        self, subject: Subject, outcome: str, key: UUID | None = None, detail: str = ""
-    ) -> None:
-        keys = () if key is None else (key,)
-        self.guard.record(
-            subject,
-            "feed",
-            outcome,
-            _TRANSACTION,
-            patient_keys=keys,
-            count=len(keys),
-            detail=detail,
-        )
-
-
 def _listening(listener: socket.socket | tuple[str, int]) -> socket.socket:
     if isinstance(listener, socket.socket):
         return listener
@@ -231,8 +146,8 @@ def _listening(listener: socket.socket | tuple[str, int]) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=64)
 
 
-def _peer(writer: asyncio.StreamWriter) -> _Peer:
+def _peer(writer: asyncio.StreamWriter) -> Peer:
     name = writer.get_extra_info("peername") or ("",)
     tls = writer.get_extra_info("ssl_object")
     certificate = None if tls is None else tls.getpeercert(binary_form=True)
-    return _Peer(str(name[0]), sha256(certificate).hexdigest() if certificate else "")
+    return Peer(str(name[0]), sha256(certificate).hexdigest() if certificate else "")

@@ -1,33 +1,29 @@
-"""ITI-8 Patient Identity Feed: ADT^A01, A04, A05, A08 to a patient identifier and what is told.
+"""ITI-8 Patient Identity Feed: ADT^A01, A04, A05, A08 make known, A40 merges.
 
-Implements ITI TF-2 3.8.4.1 (HL7 v2.3.1; 2.5 has the same fields). Called by `endpoint.py`.
+Implements ITI TF-2 3.8.4.1 and 3.8.4.2 (HL7 v2.3.1; 2.5 has the same fields). Called through
+`routes.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import UUID
 
 from adapters.hl7v2.decode import DELETED, Message, Segment, Value
+from adapters.hl7v2.identifiers import person_identifiers
 from adapters.hl7v2.refusals import (
     ForeignAuthority,
     RequiredFieldMissing,
-    UnsupportedEvent,
-    UnsupportedMessageType,
-    UnsupportedProcessingId,
-    UnsupportedVersion,
     WrongFieldValue,
-    WrongReceiver,
     WrongTableValue,
 )
-from kernel.identifiers import BadIdentifier, PatientId
-from registry.patients.values import Told
+from adapters.hl7v2.result import Result
+from kernel.identifiers import PatientId
+from registry.patients.values import IdentityDomains, Told
 
-EVENTS: Final = frozenset({"A01", "A04", "A05", "A08"})
-VERSIONS: Final = frozenset({"2.3", "2.3.1", "2.4", "2.5", "2.5.1"})
-_PROCESSING: Final = frozenset({"P", "T", "D"})
 _SEX: Final = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O", "U": "", "": ""}
 _TIME: Final = re.compile(
     r"([0-9]{4}(?:[0-9]{2}){0,2})(?:[0-9]{2}){0,3}(?:\.[0-9]{1,4})?(?:[+-][0-9]{4})?"
@@ -38,73 +34,115 @@ _HAN: Final = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
 
 @dataclass(frozen=True, slots=True)
 class FeedPolicy:
-    """Whose identifiers the feed brings, and how to read messages that do not say."""
+    """Whose identifiers messages bring, and how to read messages that do not say."""
 
-    assigning_authority: str
-    """OID of the affinity domain's patient ids."""
-    namespaces: Mapping[str, str] = field(default_factory=dict)
-    """Namespace id (CX.4.1) as senders write it -> OID."""
+    domains: IdentityDomains
     default_charset: str = "utf-8"
     """For messages without MSH-18."""
     receiving_application: str = ""
     """What MSH-5 must be; empty: anything."""
 
 
-def check_header(message: Message, policy: FeedPolicy) -> None:
-    """Refuse what is not an identity feed for us; raises the refusals of its fields."""
-    header = message.header
-    if not header.raw(10).strip():
-        raise RequiredFieldMissing("MSH-10 is missing", at="MSH^1^10")
-    kind = header.value(9)
-    if kind.text(1) != "ADT":
-        raise UnsupportedMessageType(at="MSH^1^9^1^1")
-    if kind.text(2) not in EVENTS:
-        raise UnsupportedEvent(at="MSH^1^9^1^2")
-    if header.value(11).text() not in _PROCESSING:
-        raise UnsupportedProcessingId(at="MSH^1^11")
-    if header.value(12).text() not in VERSIONS:
-        raise UnsupportedVersion(at="MSH^1^12")
-    receiver = policy.receiving_application
-    if receiver and header.value(5).text() != receiver:
-        raise WrongReceiver(at="MSH^1^5")
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """One merge that a message tells: MRG-1 into PID-3."""
+
+    subsumed: PatientId
+    survivor: PatientId
+    told: Told
 
 
-def decode_feed(message: Message, policy: FeedPolicy) -> tuple[PatientId, Told]:
-    """Return the patient of PID-3 and what the message says of him."""
-    segment = message.first("PID")
-    if segment is None:
-        raise RequiredFieldMissing("the PID segment is missing", at="PID")
-    return _patient_id(segment, policy), Told(
+class Feed(Protocol):
+    """Takes what an identity feed tells (workflows.receive_identity_feed.IdentityFeed)."""
+
+    def receive(self, patient_ids: Sequence[PatientId], told: Told) -> UUID:
+        """Record what is new, durably, and return the patient's key."""
+        ...
+
+    def merge(self, subsumed: PatientId, survivor: PatientId, told: Told) -> tuple[UUID, UUID]:
+        """Merge the first into the second, durably, and return their keys."""
+        ...
+
+    def link(self, first: PatientId, other: PatientId) -> tuple[UUID, UUID]:
+        """Cross-reference two identifiers, durably, and return their keys."""
+        ...
+
+    def unlink(self, first: PatientId, other: PatientId) -> tuple[UUID, UUID]:
+        """Let the second stand alone, durably, and return their keys."""
+        ...
+
+
+class PatientIdentityFeed:
+    """Answers the messages that make a patient known."""
+
+    def __init__(self, feed: Feed, policy: FeedPolicy) -> None:
+        self._feed = feed
+        self._policy = policy
+
+    def __call__(self, message: Message) -> Result:
+        """Take the message in."""
+        patient_ids, told = decode_feed(message, self._policy.domains)
+        key = self._feed.receive(patient_ids, told)
+        return Result(patient_keys=(key,), detail=message.header.value(9).text(2))
+
+
+class PatientIdentityMerge:
+    """Answers the messages that merge patients (ADT^A40)."""
+
+    def __init__(self, feed: Feed, policy: FeedPolicy) -> None:
+        self._feed = feed
+        self._policy = policy
+
+    def __call__(self, message: Message) -> Result:
+        """Merge what the message says, in its order; a message sent again does no harm."""
+        keys: list[UUID] = []
+        for one in decode_merges(message, self._policy.domains):
+            keys += self._feed.merge(one.subsumed, one.survivor, one.told)
+        return Result(patient_keys=tuple(dict.fromkeys(keys)), detail="A40")
+
+
+def decode_feed(message: Message, domains: IdentityDomains) -> tuple[list[PatientId], Told]:
+    """Return the patient's identifiers of PID-3 and what the message says of him."""
+    segment = message.required("PID")
+    return person_identifiers(segment, 3, domains), told_of(segment)
+
+
+def decode_merges(message: Message, domains: IdentityDomains) -> list[Merge]:
+    """Return the merges of a message: each MRG segment belongs to the PID before it."""
+    found: list[Merge] = []
+    patient: Segment | None = None
+    for segment in message.segments:
+        if segment.name == "PID":
+            patient = segment
+        elif segment.name == "MRG":
+            if patient is None:
+                raise RequiredFieldMissing("the PID segment is missing", at="PID")
+            found += _merges(patient, segment, domains)
+    if not found:
+        message.required("PID")
+        message.required("MRG")
+    return found
+
+
+def _merges(patient: Segment, prior: Segment, domains: IdentityDomains) -> list[Merge]:
+    gone = person_identifiers(prior, 1, domains)
+    stays = {one.authority: one for one in person_identifiers(patient, 3, domains)}
+    told = told_of(patient)
+    pairs = [Merge(one, stays[one.authority], told) for one in gone if one.authority in stays]
+    if not pairs:
+        raise ForeignAuthority("MRG-1 and PID-3 have no domain in common", at="MRG^1^1^1^4")
+    return pairs
+
+
+def told_of(segment: Segment) -> Told:
+    """Return what a PID segment says of the patient."""
+    return Told(
         name=_name(segment),
         birth_date=_birth_date(segment),
         sex=_sex(segment),
         address=_address(segment),
         telephone=_telephone(segment),
     )
-
-
-def _patient_id(segment: Segment, policy: FeedPolicy) -> PatientId:
-    values = [value for value in segment.repetitions(3) if value.text(1) not in ("", DELETED)]
-    if not values:
-        raise RequiredFieldMissing("PID-3 is missing", at="PID^1^3")
-    own = policy.assigning_authority
-    ours = {value.text(1) for value in values if _authority(value, policy) == own}
-    if not ours:
-        raise ForeignAuthority(at="PID^1^3^1^4")
-    if len(ours) > 1:
-        raise WrongFieldValue("PID-3 has several identifiers of the authority", at="PID^1^3")
-    try:
-        return PatientId(ours.pop(), own)
-    except BadIdentifier as problem:
-        raise WrongFieldValue(problem.message, at="PID^1^3^1^1") from None
-
-
-def _authority(value: Value, policy: FeedPolicy) -> str:
-    """Return the OID of CX.4: the universal id when it is an ISO one, else by namespace."""
-    universal, kind = value.text(4, 2), value.text(4, 3)
-    if universal:
-        return universal if kind in ("ISO", "") else ""
-    return policy.namespaces.get(value.text(4, 1), "")
 
 
 def _name(segment: Segment) -> str | None:

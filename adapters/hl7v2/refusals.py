@@ -100,6 +100,26 @@ class WrongTableValue(MessageRefused):
     error = "103"
 
 
+class UnknownKeyIdentifier(MessageRefused):
+    """An identifier or a domain that the query names is not known."""
+
+    code = "hl7_key_unknown"
+    error = "204"
+
+
+class UnknownQueryParameter(MessageRefused):
+    """The query asks for something that cannot be asked for here."""
+
+    code = "hl7_query_parameter"
+    error = "102"
+
+
+class UnsupportedMerge(UnsupportedEvent):
+    """Patients are merged by A40 here; A18, A34, A35, A36, A39, A41 and A42 do something else."""
+
+    code = "hl7_merge_event"
+
+
 class ForeignAuthority(MessageRefused):
     """No identifier is of the assigning authority of this affinity domain."""
 

@@ -130,15 +130,26 @@ class PatientIndex:
         affinity: str = "",
         after: str = "",
         limit: int = 20,
+        authorities: frozenset[str] = frozenset(),
     ) -> PersonPage:
         """Return the persons that a demographic query fits (ITI TF-2 3.21), page by page.
 
-        A person fits when one of his identifiers does, with what was told of it. Each one's
-        identifier of the domain `affinity` comes first. `after` is the previous page's.
+        A person fits when one of his identifiers does, with what was told of it, and he has
+        one of these `authorities` if any are named. Each one's identifier of the domain
+        `affinity` comes first. `after` is the previous page's.
         """
         with self._database.reading(NAME) as (connection, tables):
             c = tables.patients.c
             where = [policy, c.merged_into == "", *demographic_clauses(tables, query)]
+            if authorities:
+                other = tables.patients.alias("other").c
+                where.append(
+                    sa.exists().where(
+                        other.person == c.person,
+                        other.merged_into == "",
+                        other.authority.in_(sorted(authorities)),
+                    )
+                )
             keys = connection.execute(
                 sa.select(c.person)
                 .where(*where, c.person > after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 AUTHORITY: Final = "1.2.156.999.1"
+LAB: Final = "1.2.156.999.2"
 NAMED: Final = "Zhang^San^^^^^L^A~张^三^^^^^L^I"
 
 

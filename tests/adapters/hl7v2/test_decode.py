@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.hl7v2.decode import Delimiters, decode
-from adapters.hl7v2.encode import _escaped
+from adapters.hl7v2.encode import escaped
 from adapters.hl7v2.framing import Deframer, Oversize, framed
 from adapters.hl7v2.refusals import CharsetRefused, MessageRefused, UnreadableMessage
 from tests.adapters.hl7v2.messages import adt
@@ -61,8 +61,8 @@ def test_escapes(raw: str, meant: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"))))
 def test_what_is_escaped_comes_back(text: str) -> None:
-    escaped = _escaped(text, Delimiters())
-    assert pid(adt(telephone=escaped), 13) == text
+    written = escaped(text, Delimiters())
+    assert pid(adt(telephone=written), 13) == text
 
 
 @pytest.mark.parametrize(

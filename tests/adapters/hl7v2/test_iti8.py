@@ -3,83 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
 import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from adapters.hl7v2 import faults
-from adapters.hl7v2.endpoint import MllpLimits, MllpServer
 from adapters.hl7v2.framing import framed
-from adapters.hl7v2.iti8_patient_identity_feed import FeedPolicy
 from kernel.identifiers import PatientId
 from kernel.ledger.ports import LedgerUnavailable
 from kernel.refusals import Refusal, leaves
-from projections.audit_trail.projection import SPEC as AUDIT_TRAIL
 from projections.audit_trail.view import AuditQuery, AuditTrail
-from projections.patient_index.projection import SPEC as PATIENT_INDEX
-from projections.patient_index.view import PatientIndex, PatientRow
 from tests.adapters.hl7v2.messages import AUTHORITY, adt
-from tests.support.installation import Installation, installation, on_engine
+from tests.support.hl7_door import SPECS, Door, receive, segments
+from tests.support.installation import installation, on_engine
 from workflows.receive_identity_feed import IdentityFeed
-
-POLICY = FeedPolicy(AUTHORITY, {"HOSP": AUTHORITY})
-LIMITS = MllpLimits(message_octets=20_000, connections=4, frame_seconds=1.0)
-SPECS = [AUDIT_TRAIL, PATIENT_INDEX]
-
-
-class Door:
-    """A running MLLP server with what stands behind it."""
-
-    def __init__(self, place: Installation, **options: Any) -> None:
-        self.place = place
-        self.server = MllpServer(
-            ("127.0.0.1", 0),
-            feed=IdentityFeed(place.facts, place.keys, AUTHORITY),
-            guard=place.guard,
-            **{"policy": POLICY, "limits": LIMITS, **options},
-        )
-        self.thread = threading.Thread(target=self.server.run)
-        self.thread.start()
-        assert self.server.ready.wait(10)
-
-    def close(self) -> None:
-        self.server.stop()
-        self.thread.join(10)
-        assert not self.thread.is_alive()
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.server.port), timeout=10)
-
-    def send(self, text: str, charset: str = "utf-8") -> dict[str, list[str]]:
-        with self.connect() as connection:
-            connection.sendall(framed(text.encode(charset)))
-            return segments(receive(connection))
-
-    def patient(self, local: str = "P100") -> PatientRow | None:
-        return PatientIndex(self.place.views).by_id(PatientId(local, AUTHORITY))
-
-
-def receive(connection: socket.socket) -> bytes:
-    data = b""
-    while not data.endswith(b"\x1c\r"):
-        more = connection.recv(4096)
-        if not more:
-            break
-        data += more
-    return data
-
-
-def segments(frame: bytes) -> dict[str, list[str]]:
-    assert frame.startswith(b"\x0b")
-    text = frame[1:-2].decode("utf-8", "replace")
-    return {line[:3]: line.split("|") for line in text.split("\r") if line}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -319,7 +261,7 @@ def test_a_bug_is_answered_without_its_words(
     def broken(*_: object) -> None:
         raise RuntimeError("Zhang San")
 
-    monkeypatch.setattr(sqlite_door.server._messages.feed, "receive", broken)
+    monkeypatch.setattr(IdentityFeed, "receive", broken)
     answer = sqlite_door.send(adt())
     assert answer["MSA"][1] == "AE"
     assert "Zhang" not in str(answer)
