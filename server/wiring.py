@@ -59,6 +59,7 @@ from workflows.remove_documents import RemoveDocuments
 from workflows.remove_metadata import RemoveMetadata
 from workflows.store_instances import InstanceIntake
 from workflows.summarise_imaging import ImagingSummary
+from workflows.update_documents import UpdateDocuments
 
 LEDGERS: Final = ("facts", "access")
 
@@ -166,8 +167,8 @@ class Installation:
             permissions.SPEC,
             patient_index.SPEC,
             document_index.SPEC,
-            audit_trail.SPEC,
             delivery_queue.SPEC,
+            audit_trail.SPEC,
             study_index.spec(stored),
             storage_map.spec(stored),
         )
@@ -198,11 +199,11 @@ class Installation:
         return DocumentIndex(self.views)
 
     @cached_property
-    @cached_property
     def deliveries(self) -> DeliveryQueue:
         """Return subscriptions and their notifications."""
         return DeliveryQueue(self.views)
 
+    @cached_property
     def studies(self) -> StudyIndex:
         """Return the study index."""
         return StudyIndex(self.views)
@@ -317,6 +318,11 @@ class Installation:
             repository_oid=self.identity.repository_oid,
             mime_types=self.generate_on_demand.mime_types,
         )
+
+    @cached_property
+    def update(self) -> UpdateDocuments:
+        """New versions of metadata (ITI-57, ITI-92)."""
+        return UpdateDocuments(self.facts, self.documents, self.register)
 
     @cached_property
     def remove_metadata(self) -> RemoveMetadata:

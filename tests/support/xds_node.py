@@ -45,6 +45,7 @@ from workflows.register_on_demand import RegisterOnDemand
 from workflows.remove_documents import RemoveDocuments
 from workflows.remove_metadata import RemoveMetadata
 from workflows.summarise_imaging import ImagingSummary
+from workflows.update_documents import UpdateDocuments
 
 LIMITS = Limits(root_bytes=1 << 20, part_bytes=4 << 20, parts=20, total_bytes=16 << 20)
 
@@ -105,6 +106,7 @@ def on_demand_and_removal(node: Node) -> dict[str, Any]:
         ),
         "generate_on_demand": generate,
         "remove_metadata": RemoveMetadata(place.facts, node.index),
+        "update": UpdateDocuments(place.facts, node.index, node.register),
         "remove_documents": RemoveDocuments(
             place.facts, HeldDocuments(place.views), node.index, repository_oid=oid
         ),
