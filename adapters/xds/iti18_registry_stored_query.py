@@ -87,7 +87,8 @@ class RegistryStoredQuery:
         with self._index.reading(within=within) as look:
             found = select(Asked(query, look, self._patient_keys, limit + 1))
         if found.count() > limit:
-            raise TooManyResults(f"the query finds more than {limit} objects")
+            way_out = ": ask for ObjectRef, or for less" if query.leaf_class else ""
+            raise TooManyResults(f"the query finds more than {limit} objects{way_out}")
         one_patient = self._answers is ANSWERS
         if one_patient and query.leaf_class and len(found.patients()) > 1:
             raise ResultNotSinglePatient(
