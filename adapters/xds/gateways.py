@@ -14,6 +14,7 @@ from adapters.guard.guard import Guard
 from adapters.soap.door import Transaction
 from adapters.xds import iti39_cross_gateway_retrieve as iti39
 from adapters.xds import names
+from adapters.xds import rad75_cross_gateway_retrieve_imaging as rad75
 from adapters.xds.communities import Communities
 from adapters.xds.iti38_initiating_gateway import InitiatingGatewayQuery
 from adapters.xds.iti38_responding_gateway import RespondingGatewayQuery
@@ -54,4 +55,15 @@ def retrieve_transactions(parts: GatewayParts) -> Mapping[str, Transaction]:
     return {
         names.ITI_43: iti39.initiating_gateway(parts.communities, parts.own_retrieve, guard),
         names.ITI_39: iti39.responding_gateway(home, parts.shared_retrieve, guard),
+    }
+
+
+def imaging_transactions(
+    parts: GatewayParts, own_imaging: Transaction, shared_imaging: Transaction
+) -> Mapping[str, Transaction]:
+    """Return what /xca/imaging offers, by action; the second is recorded as RAD-75."""
+    home, guard = parts.communities.home, parts.guard
+    return {
+        names.RAD_69: rad75.initiating_gateway(parts.communities, own_imaging, guard),
+        names.RAD_75: rad75.responding_gateway(home, shared_imaging, guard),
     }
