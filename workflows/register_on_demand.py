@@ -10,7 +10,7 @@ from uuid import UUID
 
 from kernel.identifiers import urn
 from registry.documents.refusals import MetadataInvalid
-from registry.documents.values import Submission
+from registry.documents.values import ON_DEMAND, Submission
 from workflows.register_documents import RegisterDocuments, Registered
 
 
@@ -28,7 +28,8 @@ class RegisterOnDemand:
         """Register `submission`; raises the refusals of `registry.documents`."""
         for entry in submission.entries:
             ours = entry.repository_unique_id == self._repository_oid
-            if ours and entry.mime_type not in self._mime_types:
+            on_demand = entry.object_type == ON_DEMAND  # else the registry says what is wrong
+            if ours and on_demand and entry.mime_type not in self._mime_types:
                 raise MetadataInvalid(
                     f"DocumentEntry.mimeType {entry.mime_type!r} is not what this repository makes "
                     f"on demand ({', '.join(sorted(self._mime_types))})",

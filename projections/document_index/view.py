@@ -153,11 +153,18 @@ class DocumentIndex:
 
     @contextmanager
     def reading(
-        self, *, fresh: bool = True, within: sa.ColumnElement[bool] | None = None
+        self,
+        *,
+        fresh: bool = True,
+        within: sa.ColumnElement[bool] | None = None,
+        current_only: bool = False,
     ) -> Iterator[Reading]:
-        """Open one consistent look; `within` is what the caller's rights leave visible."""
+        """Open one consistent look; `within` is what the caller's rights leave visible.
+
+        `current_only` hides what a consumer of metadata level 1 does not know of.
+        """
         with self._views.reading(NAME, fresh=fresh) as (connection, tables):
-            yield Reading(connection, tables, within)
+            yield Reading(connection, tables, within, level_one(tables) if current_only else {})
 
     def documents_of(
         self, patient_key: UUID, *, fresh: bool = True, with_deprecated: bool = False
@@ -175,11 +182,12 @@ class DocumentIndex:
         return self._located(lambda look: look.locate_unique(unique_id, repository_unique_id))
 
     def _located(self, look_up: Any) -> Located | None:
-        # Nearly always the row is there already: wait for the view on a miss only.
+        # Nearly always the row is there already: wait for the view on a miss only. A document
+        # without octets may have been removed and provided again meanwhile.
         for fresh in (False, True):
             with self.reading(fresh=fresh) as look:
                 found: Located | None = look_up(look)
-            if found is not None:
+            if found is not None and (fresh or found.object_sha256):
                 return found
         return None
 
@@ -188,11 +196,20 @@ class Reading:
     """One consistent look at the index; the orders of its lists are those of registration."""
 
     def __init__(
-        self, connection: Connection, tables: Tables, within: sa.ColumnElement[bool] | None = None
+        self,
+        connection: Connection,
+        tables: Tables,
+        within: sa.ColumnElement[bool] | None = None,
+        shown: Mapping[sa.Table, sa.ColumnElement[bool]] = MappingProxyType({}),
     ) -> None:
         self._connection = connection
         self._tables = tables
         self._within = sa.true() if within is None else within
+        self._shown = shown
+
+    def every_version(self) -> Reading:
+        """Return the same look at what no consumer's level hides."""
+        return Reading(self._connection, self._tables, self._within)
 
     def find_documents(
         self,
@@ -289,7 +306,7 @@ class Reading:
         table = self._tables.documents
         query = (
             sa.select(table.c.body, table.c.status, table.c.object_sha256)
-            .where(table.c.patient_key == patient_key, self._within)
+            .where(table.c.patient_key == patient_key, table.c.current, self._within)
             .order_by(table.c.creation_time.desc(), table.c.position.desc())
         )
         if not with_deprecated:
@@ -356,7 +373,8 @@ class Reading:
         limit: int | None = None,
     ) -> Sequence[Any]:
         table = columns[0].table
-        query = sa.select(*columns).where(*where, self._within)
+        shown = self._shown.get(table, sa.true())
+        query = sa.select(*columns).where(*where, self._within, shown)
         query = query.order_by(table.c.position, table.c.entry_uuid).limit(limit)
         return self._connection.execute(query).all()
 
