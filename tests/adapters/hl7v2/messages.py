@@ -37,3 +37,35 @@ def adt(
             "PV1||O",
         )
     )
+
+
+def merge(survivor: str, subsumed: str, *, version: str = "2.3.1", event: str = "A40") -> str:
+    """Return ADT^A40: MRG-1 into PID-3."""
+    return (
+        f"MSH|^~\\&|HIS|HOSP|PIANKU|CENTRE|20260503101200+0800||ADT^{event}^ADT_A39|HL7MSG1|P"
+        f"|{version}|\rEVN|{event}|20260503101200+0800\rPID|||{survivor}||Zhang^San^^^^^L\r"
+        f"MRG|{subsumed}|\r"
+    )
+
+
+def pix(
+    asked: str, domains: str = "", *, charset: str = "UNICODE UTF-8", version: str = "2.5"
+) -> str:
+    """Return QBP^Q23."""
+    return (
+        f"MSH|^~\\&|VIEWER|HOSP|PIANKU|CENTRE|20260503101200||QBP^Q23^QBP_Q21|Q1|P|{version}"
+        f"||||||{charset}\rQPD|IHE PIX Query|TAG7|{asked}|{domains}\rRCP|I\r"
+    )
+
+
+def pdq(
+    asked: str, domains: str = "", *, most: str = "", after: str = "", event: str = "Q22",
+    charset: str = "UNICODE UTF-8",
+) -> str:  # fmt: skip
+    """Return QBP^Q22 or, by event, QBP^ZV1."""
+    continued = f"DSC|{after}|I\r" if after else ""
+    return (
+        f"MSH|^~\\&|VIEWER|HOSP|PIANKU|CENTRE|20260503101200||QBP^{event}^QBP_Q21|Q2|P|2.5"
+        f"||||||{charset}\rQPD|IHE PDQ Query|TAG8|{asked}|||||{domains}\r"
+        f"RCP|I|{most}\r{continued}"
+    )
