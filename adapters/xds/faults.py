@@ -17,6 +17,7 @@ from kernel.ledger.ports import LedgerUnavailable
 from kernel.refusals import Conflict, Forbidden, Invalid, NotFound, Refusal, TooMuch, Unavailable
 from projections.database import ViewBehind
 from registry.documents import refusals as documents
+from repository.instances import refusals as instances
 from repository.objects import refusals as objects
 from repository.tiers.ports import ObjectMissing, StorageUnavailable
 
@@ -69,6 +70,8 @@ _CODES: Final[Mapping[type[Refusal], str]] = {
     queries.QueryParameterMalformed: "XDSRegistryError",
     queries.ResultNotSinglePatient: "XDSResultNotSinglePatient",
     queries.TooManyResults: "XDSTooManyResults",
+    instances.ManifestMismatch: "XDSRepositoryMetadataError",
+    instances.NotAManifest: "XDSRepositoryMetadataError",
     queries.ImagingRequestIncomplete: "XDSIRequestError",
     queries.TransferSyntaxNotAvailable: "XDSRepositoryError",
 }

@@ -5,6 +5,7 @@ Implements ITI TF-2 3.41 and RAD TF-3 4.68. Called by `endpoint.py` in a worker 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -13,9 +14,11 @@ from lxml import etree
 from adapters.guard.guard import AuditUnavailable, Guard
 from adapters.soap.door import Answer, Call
 from adapters.soap.faults import SoapFault
-from adapters.xds import decode, encode
+from adapters.xds import decode, encode, names
 from adapters.xds.decode import DecodedSubmission
+from adapters.xds.encode import RegistryError
 from adapters.xds.faults import repository_error
+from adapters.xds.rad68_provide_and_register_imaging import ExamineManifests
 from kernel.context import acting_as
 from kernel.refusals import Forbidden, Refusal
 from registry.access.values import Resource
@@ -31,11 +34,17 @@ class ProvideAndRegisterDocumentSet:
     """Stores the documents of a submission and registers it."""
 
     def __init__(
-        self, provide: ProvideAndRegister, register: RegisterDocuments, guard: Guard
+        self,
+        provide: ProvideAndRegister,
+        register: RegisterDocuments,
+        guard: Guard,
+        *,
+        manifests: ExamineManifests | None = None,
     ) -> None:
         self._provide = provide
         self._register = register
         self._guard = guard
+        self._manifests = manifests or ExamineManifests()
 
     def __call__(self, call: Call) -> Answer:
         """File it, or tell in the RegistryErrorList why not."""
@@ -45,34 +54,51 @@ class ProvideAndRegisterDocumentSet:
                 'type="application/xop+xml" and start-info="application/soap+xml" '
                 "(ITI TF-2 3.41, Appendix V.3.6)"
             )
+        transaction = TRANSACTION
         try:
-            return self._filed(call)
+            decoded, elements = decode.provide_request(call.body)
+            transaction = self._manifests.transaction(decoded.submission) or transaction
+            return self._filed(call, decoded, elements, transaction)
         except (AuditUnavailable, Forbidden):
             raise  # what was registered must not be told and recorded as failed
         except Refusal as refusal:
-            self._guard.record(call.subject, "store", "failed", TRANSACTION, detail=refusal.code)
-            return Answer(encode.registry_response((repository_error(refusal),)), mtom=True)
+            return self._refused(call, transaction, (repository_error(refusal),), refusal.code)
 
-    def _filed(self, call: Call) -> Answer:
-        decoded, elements = decode.provide_request(call.body)
+    def _filed(
+        self,
+        call: Call,
+        decoded: DecodedSubmission,
+        elements: list[tuple[str, etree._Element]],
+        transaction: str,
+    ) -> Answer:
         submission = decoded.submission
         key = self._register.patient_key(submission)
         resource = Resource("document", key)
-        self._guard.check(call.subject, "store", resource, transaction=TRANSACTION)
+        self._guard.check(call.subject, "store", resource, transaction=transaction)
         documents = _contents(call, decoded, elements)
+        found = self._manifests(submission, documents)
+        if any(one.severity == names.ERROR for one in found):
+            _let_go(documents)
+            return self._refused(call, transaction, found, "manifest_mismatch")
         source = submission.submission_set.source_id
-        with acting_as(self._guard.envelope(call.subject, TRANSACTION.lower(), source=source)):
+        with acting_as(self._guard.envelope(call.subject, transaction.lower(), source=source)):
             self._provide(submission, documents)
         self._guard.record(
             call.subject,
             "store",
             "success",
-            TRANSACTION,
+            transaction,
             patient_keys=(key,),
             document_ids=(submission.submission_set.unique_id,),
             count=len(documents),
         )
-        return Answer(encode.registry_response(), mtom=True)
+        return Answer(encode.registry_response(found, names.SUCCESS), mtom=True)
+
+    def _refused(
+        self, call: Call, transaction: str, errors: Iterable[RegistryError], code: str
+    ) -> Answer:
+        self._guard.record(call.subject, "store", "failed", transaction, detail=code)
+        return Answer(encode.registry_response(errors), mtom=True)
 
 
 def _contents(
@@ -85,10 +111,14 @@ def _contents(
             uuid = _described(decoded, document_id)
             found[uuid] = _content(call, document_id, element, again=uuid in found)
     except (SoapFault, Refusal):
-        for content in found.values():
-            content.discard()
+        _let_go(found)
         raise
     return found
+
+
+def _let_go(documents: Mapping[UUID, Incoming]) -> None:
+    for content in documents.values():
+        content.discard()
 
 
 def _described(decoded: DecodedSubmission, document_id: str) -> UUID:

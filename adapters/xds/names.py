@@ -20,6 +20,7 @@ SUCCESS: Final = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Success"
 FAILURE: Final = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Failure"
 PARTIAL_SUCCESS: Final = "urn:ihe:iti:2007:ResponseStatusType:PartialSuccess"
 ERROR: Final = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Error"
+WARNING: Final = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Warning"
 OBJECT_TYPE: Final = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:"
 
 REFERENCE_ID_LIST: Final = "urn:ihe:iti:xds:2013:referenceIdList"

@@ -75,3 +75,9 @@ class NotAManifest(Invalid):
     """The instance is not a Key Object Selection document that we can read."""
 
     code: ClassVar[str] = "not_a_manifest"
+
+
+class ManifestMismatch(Invalid):
+    """An imaging manifest and the metadata it is registered with contradict each other."""
+
+    code: ClassVar[str] = "manifest_mismatch"

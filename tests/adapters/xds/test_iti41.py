@@ -13,6 +13,7 @@ from kernel.codes import Code
 from registry.documents.events import SubmissionAccepted
 from repository.objects.events import ObjectStored
 from tests.support import xds
+from tests.support.manifests import foreign_kos
 from tests.support.soap import SoapClient
 from tests.support.submissions import (
     DCM,
@@ -90,7 +91,7 @@ def test_rad68_files_a_manifest_with_its_references(node: Node, client: SoapClie
         reference_ids=(f"{study}^^^^urn:ihe:iti:xds:2016:studyInstanceUID",),
         service_start_time="202601020900",
     )
-    kos = b"\0" * 128 + b"DICM"
+    kos = foreign_kos(study, {f"{study}.1": [f"{study}.1.1"]}, sop_uid=manifest.unique_id)
     assert (
         xds.status(provide(client, submission(manifest), {manifest.entry_uuid: kos})) == xds.SUCCESS
     )
