@@ -77,6 +77,17 @@ class FolderFilter:
 Clauses = list[sa.ColumnElement[bool]]
 
 
+def level_one(tables: Tables) -> dict[sa.Table, sa.ColumnElement[bool]]:
+    """Return what of each table metadata level 1 shows (ITI TF-2 3.18.4.1.2.3.5.1)."""
+    d, f, a = tables.documents.c, tables.folders.c, tables.associations.c
+    approved = str(Status.APPROVED)
+    return {
+        tables.documents: sa.and_(d.is_current, d.availability == "Online"),
+        tables.folders: sa.and_(f.is_current, f.status == approved),
+        tables.associations: a.status == approved,
+    }
+
+
 def document_clauses(tables: Tables, wanted: DocumentFilter, dialect: str) -> Clauses:
     """Return the conditions of a search for documents."""
     c = tables.documents.c

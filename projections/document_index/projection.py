@@ -6,7 +6,7 @@ Design A4; filled so that ITI TF-2 3.18 can be answered. Run by `projections/run
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,18 +15,24 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from kernel.codes import Code
-from kernel.events import Recorded
+from kernel.events import Fact, Recorded
 from kernel.times import micros, pad_dtm
 from projections.contract import ViewSpec
 from projections.document_index.merging import move_to_survivor
 from projections.document_index.tables import Tables
 from projections.merged_patients import MergedPatients
 from registry.documents.events import (
+    AssociationApproved,
     AssociationAsserted,
     AssociationDeprecated,
+    DocumentApproved,
     DocumentDeprecated,
     DocumentRegistered,
+    DocumentRevised,
+    FolderApproved,
     FolderCreated,
+    FolderDeprecated,
+    FolderRevised,
     FolderUpdated,
     MetadataRemoved,
     SubmissionAccepted,
@@ -39,6 +45,16 @@ NAME: Final = "document_index"
 EVENT_CODE: Final = "event"
 CONFIDENTIALITY: Final = "confidentiality"
 FOLDER_CODE: Final = "folder"
+_STATUSES: Final[Mapping[type[Fact], tuple[str, Status]]] = {
+    DocumentApproved: ("documents", Status.APPROVED),
+    DocumentDeprecated: ("documents", Status.DEPRECATED),
+    FolderApproved: ("folders", Status.APPROVED),
+    FolderDeprecated: ("folders", Status.DEPRECATED),
+    AssociationApproved: ("associations", Status.APPROVED),
+    AssociationDeprecated: ("associations", Status.DEPRECATED),
+}
+"""Fact -> the table whose row has what status from then on."""
+_CHANGES: Final = frozenset({FolderUpdated, DocumentRevised, FolderRevised, *_STATUSES})
 
 
 class DocumentIndexProjection:
@@ -63,8 +79,6 @@ class DocumentIndexProjection:
                     self._folder(rows, recorded, folder, fact.patient_key)
                 case AssociationAsserted() as fact:
                     self._association(rows, recorded, fact)
-                case DocumentDeprecated() | AssociationDeprecated() | FolderUpdated() as fact:
-                    changes.append(self._change(fact))
                 case MetadataRemoved(entry_uuid=uuid):
                     changes += self._removal(uuid)
                 case DocumentRemoved() | PatientShredded() as fact:
@@ -75,6 +89,8 @@ class DocumentIndexProjection:
                     _insert(connection, rows)
                     _execute(connection, changes)
                     move_to_survivor(connection, self._tables, fact)
+                case other if type(other) in _CHANGES:
+                    changes.append(self._change(recorded.stream, other))
                 case _:
                     continue  # sealed for ever: the row would say nothing
         _insert(connection, rows)
@@ -93,6 +109,7 @@ class DocumentIndexProjection:
                 **self._identity(recorded, entry, key),
                 "logical_id": fact.logical_id,
                 "version": fact.version,
+                "is_current": True,
                 "object_type": entry.object_type,
                 "repository_unique_id": fact.repository_unique_id,
                 "mime_type": fact.mime_type,
@@ -155,6 +172,7 @@ class DocumentIndexProjection:
             {
                 **self._identity(recorded, folder, key),
                 "logical_id": folder.logical_id or folder.entry_uuid,
+                "is_current": True,
                 "last_update_time": _time(folder.last_update_time),
             }
         )
@@ -217,20 +235,21 @@ class DocumentIndexProjection:
             {"object": uuid, "patient_key": key, "person": person} for person in persons if person
         ]
 
-    def _change(
-        self, fact: DocumentDeprecated | AssociationDeprecated | FolderUpdated
-    ) -> sa.Update:
+    def _change(self, stream: UUID, fact: Fact) -> sa.Update:
+        """Return what a fact changes in a row; its stream is the entryUUID or the logicalID."""
         match fact:
-            case FolderUpdated():
-                table, values = (
-                    self._tables.folders,
-                    {"last_update_time": _time(fact.last_update_time)},
-                )
-            case AssociationDeprecated():
-                table, values = self._tables.associations, {"status": str(Status.DEPRECATED)}
-            case DocumentDeprecated():
-                table, values = self._tables.documents, {"status": str(Status.DEPRECATED)}
-        return sa.update(table).where(table.c.entry_uuid == fact.entry_uuid).values(**values)
+            case FolderUpdated(last_update_time=time):
+                table, values = self._tables.folders, {"last_update_time": _time(time)}
+            case DocumentRevised() | FolderRevised():
+                revised = isinstance(fact, DocumentRevised)
+                table = self._tables.documents if revised else self._tables.folders
+                older = table.c.entry_uuid != fact.entry_uuid
+                of = table.c.logical_id == fact.logical_id
+                return sa.update(table).where(of, older).values(is_current=False)
+            case _:
+                name, status = _STATUSES[type(fact)]
+                table, values = getattr(self._tables, name), {"status": str(status)}
+        return sa.update(table).where(table.c.entry_uuid == stream).values(**values)
 
     def _removal(self, entry_uuid: UUID) -> Iterable[sa.Delete]:
         """Delete an object whatever it is: its entryUUID was never and will never be another's."""
@@ -286,15 +305,16 @@ def _time(value: str) -> str:
 
 SPEC: Final = ViewSpec(
     name=NAME,
-    version=3,
+    version=4,
     topics=(
         SubmissionAccepted.TOPIC,
         DocumentRegistered.TOPIC,
-        DocumentDeprecated.TOPIC,
+        DocumentRevised.TOPIC,
         FolderCreated.TOPIC,
         FolderUpdated.TOPIC,
+        FolderRevised.TOPIC,
         AssociationAsserted.TOPIC,
-        AssociationDeprecated.TOPIC,
+        *(fact.TOPIC for fact in _STATUSES),
         MetadataRemoved.TOPIC,
         DocumentRemoved.TOPIC,
         PatientAbsorbed.TOPIC,

@@ -32,6 +32,7 @@ class Tables:
             *_identity(),
             sa.Column("logical_id", sa.Uuid, nullable=False, index=True),
             sa.Column("version", sa.Integer, nullable=False),
+            sa.Column("is_current", sa.Boolean, nullable=False),
             sa.Column("object_type", sa.String(_NAME), nullable=False),
             sa.Column("repository_unique_id", sa.String(_NAME), nullable=False),
             sa.Column("mime_type", sa.String(_NAME), nullable=False),
@@ -61,6 +62,7 @@ class Tables:
             self.metadata,
             *_identity(),
             sa.Column("logical_id", sa.Uuid, nullable=False, index=True),
+            sa.Column("is_current", sa.Boolean, nullable=False),
             sa.Column("last_update_time", sa.String(_TIME), nullable=False),
         )
         self.associations = sa.Table(
