@@ -65,6 +65,7 @@ _ISSUES: Final[Mapping[type[Refusal], str]] = {
     own.DocumentGone: "deleted",
     own.DomainUnknown: "code-invalid",
     own.TargetDomainUnknown: "code-invalid",
+    own.ContentElsewhere: "required",
     documents.CodeUnknown: "code-invalid",
     documents.UniqueIdTaken: "duplicate",
     documents.UniqueIdTwice: "duplicate",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kernel.refusals import Conflict, Invalid, NotFound
+from kernel.refusals import Invalid, NotFound
 
 
 class ResourceMalformed(Invalid):
@@ -71,7 +71,7 @@ class TargetDomainUnknown(Invalid):
     code: ClassVar[str] = "fhir_target_domain_unknown"
 
 
-class ContentElsewhere(Conflict):
+class ContentElsewhere(Invalid):
     """The document lies outside of the bundle, and nothing is fetched from strangers."""
 
     code: ClassVar[str] = "fhir_content_elsewhere"

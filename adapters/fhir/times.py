@@ -55,7 +55,7 @@ def dtm_of(told: str) -> str:
     if match is None:
         raise ValueError("no dateTime")
     if match[4] is None:
-        return check_dtm("".join(part for part in match.groups()[:3] if part))
+        return _checked("".join(part for part in match.groups()[:3] if part))
     moment = datetime(*(int(part or 0) for part in match.groups()[:6]), tzinfo=_zone(match[7]))  # type: ignore[misc,arg-type]
     return dtm(moment) if match[6] is not None else dtm(moment)[:12]
 
@@ -74,10 +74,7 @@ def span_of_fhir(told: str) -> Span:
 
 def span_of_dtm(told: str) -> Span:
     """Return what a DTM covers by its precision; raises ValueError."""
-    try:
-        low = datetime.strptime(pad_dtm(check_dtm(told)), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-    except Invalid:
-        raise ValueError("no DTM") from None
+    low = datetime.strptime(pad_dtm(_checked(told)), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     match len(told):
         case 4:
             high = low.replace(year=min(low.year + 1, 9999))
@@ -111,6 +108,13 @@ def dicom_started(date: str, time: str, zone: tzinfo) -> str:
     except ValueError:
         return day
     return moment.isoformat(timespec="seconds")
+
+
+def _checked(told: str) -> str:
+    try:
+        return check_dtm(told)
+    except Invalid:
+        raise ValueError("no DTM") from None
 
 
 def _zone(told: str | None) -> tzinfo:
