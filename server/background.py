@@ -8,12 +8,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Final
 
 from kernel.ledger.seals import Sealer
 from server.broker import delivery
+from server.pix_consumers import pix_work
 from server.wiring import Installation
 from workflows.describe_manifest import ManifestPolicy
+from workflows.erase_removed import EraseRemoved
 from workflows.identify_patient import PatientPolicy
 from workflows.publish_study import PublishStudy, StudyPublisher
 
@@ -29,11 +32,14 @@ def background_work(here: Installation) -> Sequence[tuple[str, Work]]:
     """Return what is to run, by name."""
     work: list[tuple[str, Work]] = [("seal", _steady(lambda stopping: _seal(here, stopping)))]
     work.append(("notify", _steady(delivery(here).run)))
+    work += [(name, _steady(tell)) for name, tell in pix_work(here)]
     if here.settings.study.publish:
         publisher = StudyPublisher(
             here.studies, _publish(here), quiet_seconds=here.settings.study.quiet_seconds
         )
         work.append(("publish", _steady(publisher.run)))
+    if here.settings.documents.erase_removed:
+        work.append(("erase", _steady(_eraser(here).run)))
     return work
 
 
@@ -67,6 +73,11 @@ def _publish(here: Installation) -> PublishStudy:
             code_sets=here.rules.code_sets,
         ),
     )
+
+
+def _eraser(here: Installation) -> EraseRemoved:
+    after = timedelta(hours=here.settings.documents.erase_after_hours)
+    return EraseRemoved(here.facts, here.blobs, here.held, here.storage.uses, after=after)
 
 
 def _seal(here: Installation, stopping: threading.Event) -> None:

@@ -95,6 +95,29 @@ class LocalBlobStore:
             place.stat()
             return place
 
+    def erase(self, key: str, *, untouched_since: float) -> bool:
+        """Erase the octets of `key` unless they were kept again after this POSIX time.
+
+        Each `keep` gives the name to its own file: so the file that was old before the name
+        was taken away is the one to go, and any other one gets its name back.
+        """
+        place, aside = self._place(key), self._own / f"erase-{next(self._numbers)}"
+        with _storage():
+            try:
+                old = place.stat()
+                if old.st_ctime > untouched_since:
+                    return False
+                place.rename(aside)
+            except FileNotFoundError:
+                return True
+            kept_again = aside.stat().st_ino != old.st_ino
+            if kept_again:
+                aside.replace(place)  # if it was kept once more: equal octets, durable too
+            else:
+                aside.unlink()
+            _sync_folder(place.parent)
+            return not kept_again
+
     def close(self) -> None:
         """Forget what is still coming in and let go of the incoming folder."""
         shutil.rmtree(self._own, ignore_errors=True)

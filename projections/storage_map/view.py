@@ -93,6 +93,12 @@ class StorageMap:
             rows = connection.execute(query.order_by(table.c.series_uid, table.c.ordinal))
             return [_location(row) for row in rows]
 
+    def uses(self, key: str) -> bool:
+        """Tell whether any instance lies under an object key."""
+        with self._database.reading(NAME) as (connection, tables):
+            column = tables.instances.c.object_key
+            return connection.execute(sa.select(column).where(column == key)).first() is not None
+
     def _select(self, sop_uid: str, *, fresh: bool) -> Location | None:
         with self._database.reading(NAME, fresh=fresh) as (connection, tables):
             table = tables.instances

@@ -82,3 +82,17 @@ class BlobStore(Protocol):
     def path(self, key: str) -> Path | None:
         """Return a local path for sendfile and pread, or None if the tier has none."""
         ...
+
+
+class ErasingStore(Protocol):
+    """A tier that can let go of octets."""
+
+    tier: str
+
+    def erase(self, key: str, *, untouched_since: float) -> bool:
+        """Erase the octets of `key` unless they were kept again after this POSIX time.
+
+        Tells whether nothing lies under the key any more. Who keeps the same octets at the
+        same time finds them kept: no `keep` is ever lost.
+        """
+        ...
