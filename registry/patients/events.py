@@ -90,3 +90,17 @@ class PersonComposed(Fact, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "person.composed:v1"
     person: UUID
     members: tuple[Member, ...]
+
+
+class CrossReferencesNotified(Fact, frozen=True, kw_only=True):
+    """A PIX consumer has been told of every change up to a position of the ledger (ITI-10).
+
+    The stream is the consumer's (`stream_id("pix-consumer", name)`). The first one marks where
+    his interest begins.
+    """
+
+    TOPIC: ClassVar[str] = "cross-references.notified:v1"
+    consumer: str
+    through: int
+    refused: bool = False
+    """He did not accept the last one, and would not accept it again."""
