@@ -185,6 +185,64 @@ class SubscriptionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     key: Annotated[str, Meta(description="PEM private key of that certificate.")] = ""
 
 
+class CommunitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another community: its responding gateway (XCA)."""
+
+    home_community_oid: Annotated[str, Meta(description="Its homeCommunityId, an OID.")]
+    query_url: Annotated[str, Meta(description="Where it answers ITI-38; empty = nowhere.")] = ""
+    retrieve_url: Annotated[str, Meta(description="Where it answers ITI-39; empty = nowhere.")] = ""
+    imaging_url: Annotated[str, Meta(description="Where it answers RAD-75; empty = nowhere.")] = ""
+    assigning_authority: Annotated[
+        str, Meta(description="OID of the patient ids it knows; empty = any, sent as given.")
+    ] = ""
+    ca: Annotated[str, Meta(description="PEM file of its authorities; empty = the gateway's.")] = ""
+    certificate: Annotated[
+        str, Meta(description="PEM certificate chain shown to it; empty = the gateway's.")
+    ] = ""
+    key: Annotated[str, Meta(description="PEM private key of that certificate.")] = ""
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How other systems are asked and answered by SOAP: communities, asynchronous answers."""
+
+    query_seconds: Annotated[
+        float, Meta(gt=0, description="A community that has not answered a query by then is away.")
+    ] = 20.0
+    silence_seconds: Annotated[
+        float, Meta(gt=0, description="A retrieval without an octet for so long is given up.")
+    ] = 30.0
+    reply_to: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="URLs that asynchronous answers may go to, and everything below them; "
+            "empty = none."
+        ),
+    ] = ()
+    ca: Annotated[
+        str, Meta(description="PEM file of other systems' authorities; empty = the system's.")
+    ] = ""
+    certificate: Annotated[
+        str, Meta(description="PEM certificate chain shown to other systems; empty = none.")
+    ] = ""
+    key: Annotated[str, Meta(description="PEM private key of that certificate.")] = ""
+
+
+class ManifestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Imaging manifests (XDS-I): those we write and those that others submit."""
+
+    flavour: Annotated[
+        Literal["kos", "mado"],
+        Meta(description="kos (XDS-I.b manifest) or mado (manifest with description)."),
+    ] = "kos"
+    retrieve_url: Annotated[
+        str, Meta(description="Public base URL of our WADO-RS service, told in manifests.")
+    ] = ""
+    checks: Annotated[
+        Literal["refuse", "warn", "off"],
+        Meta(description="What becomes of submitted manifests that contradict their metadata."),
+    ] = "refuse"
+
+
 class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may come in."""
 
@@ -211,6 +269,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ledger: LedgerSettings = LedgerSettings()
     domain: DomainSettings = DomainSettings()
     study: StudySettings = StudySettings()
+    manifest: ManifestSettings = ManifestSettings()
     documents: DocumentSettings = DocumentSettings()
     subscriptions: SubscriptionSettings = SubscriptionSettings()
     guard: GuardSettings = GuardSettings()

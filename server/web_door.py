@@ -24,6 +24,7 @@ from adapters.portal.endpoint import build_router as build_portal
 from adapters.portal.ports import Portal
 from adapters.xds.endpoint import XdsParts
 from adapters.xds.endpoint import build_router as build_xds
+from adapters.xds.rad68_provide_and_register_imaging import ExamineManifests, ManifestChecks
 from projections.permissions.policy import clause
 from repository.instances.stored import StoredInstances
 from server.broker import broker
@@ -127,6 +128,9 @@ def _xds(here: Installation) -> APIRouter:
             remove_documents=here.remove_documents,
             update=here.update,
             storage=here.storage,
+            manifests=ExamineManifests(ManifestChecks(here.settings.manifest.checks), here.studies),
             broker=broker(here),
+            communities=communities(here),
+            replies=replies(here),
         )
     )

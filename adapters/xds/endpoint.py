@@ -35,6 +35,7 @@ from adapters.xds.iti62_remove_metadata import RemoveMetadataSet
 from adapters.xds.iti86_remove_documents import RemoveDocumentSet
 from adapters.xds.iti92_restricted_update import RestrictedUpdateDocumentSet
 from adapters.xds.notification_broker import Broker, broker_services
+from adapters.xds.rad68_provide_and_register_imaging import ExamineManifests
 from adapters.xds.rad69_retrieve_imaging_document_set import RetrieveImagingDocumentSet
 from adapters.xds.validation import SCHEMA_NAMES
 from kernel.identifiers import PatientKeys
@@ -69,6 +70,8 @@ class XdsParts:
     max_results: int = 5000
     communities: Communities | None = None
     """Our community and the others; without them there are no gateways."""
+    manifests: ExamineManifests | None = None
+    """How manifests that come in are held against their metadata; None: refused, unaided."""
     storage: StorageMap | None = None
     """Where instances lie; without it there is no imaging document source."""
     broker: Broker | None = None
@@ -118,7 +121,9 @@ def _registry(parts: XdsParts) -> dict[str, Transaction]:
 def _repository(parts: XdsParts) -> dict[str, Transaction]:
     provide, guard = parts.provide, parts.guard
     return {
-        names.ITI_41: ProvideAndRegisterDocumentSet(provide, parts.register, guard),
+        names.ITI_41: ProvideAndRegisterDocumentSet(
+            provide, parts.register, guard, manifests=parts.manifests
+        ),
         names.ITI_43: _retrieve(parts),
         names.ITI_86: RemoveDocumentSet(parts.remove_documents, guard),
     }
