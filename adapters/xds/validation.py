@@ -15,7 +15,15 @@ from lxml import etree
 import schemas
 from adapters.soap.faults import SoapFault
 
-SCHEMA_NAMES: Final = ("xml.xsd", "rim.xsd", "rs.xsd", "lcm.xsd", "query.xsd", "xds-b.xsd")
+SCHEMA_NAMES: Final = (
+    "xml.xsd",
+    "rim.xsd",
+    "rs.xsd",
+    "lcm.xsd",
+    "query.xsd",
+    "xds-b.xsd",
+    "rmd.xsd",
+)
 _NAMED: Final = re.compile(r"Element '(?:\{[^}]*\})?([\w.-]+)'(?:, attribute '([\w:.-]+)')?")
 _local: Final = threading.local()
 

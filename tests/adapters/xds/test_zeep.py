@@ -47,6 +47,24 @@ def test_zeep_finds_and_retrieves(node: Node, client: SoapClient) -> None:
     assert "XDSDocumentUniqueIdError" in text
 
 
+def test_zeep_removes_a_document_and_then_its_metadata(node: Node, client: SoapClient) -> None:
+    document = xds.Document(b"removed by zeep", PATIENT)
+    assert xds.status(xds.provide_and_register(client, document)) == xds.SUCCESS
+    repository = zeep.Client(f"{node.http}/xds/repository?wsdl")
+    gone = repository.service["DocumentRepository_RemoveDocuments"](
+        DocumentRequest=[{"RepositoryUniqueId": REPOSITORY, "DocumentUniqueId": document.unique_id}]
+    )
+    assert gone.status == xds.SUCCESS
+    (found,) = [
+        e for e in xds.find_documents(client, PATIENT) if xds.unique_id(e) == document.unique_id
+    ]
+    registry = zeep.Client(f"{node.http}/xds/registry?wsdl")
+    refused = registry.service["DocumentRegistry_DeleteDocumentSet"](
+        ObjectRefList={"ObjectRef": [{"id": found.get("id")}]}
+    )
+    assert "ReferencesExistException" in str(refused)
+
+
 @pytest.mark.parametrize("path", ["/xds/registry", "/xds/repository"])
 def test_the_wsdl_names_the_address_that_was_asked(node: Node, path: str) -> None:
     answer = httpx.get(f"{node.http}{path}?WSDL")
