@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID, uuid5
 
 import psycopg
 from psycopg import sql
@@ -18,6 +19,7 @@ from kernel.identifiers import is_oid, new_uid
 from registry.patients.values import IdentityDomain, IdentityDomains
 from server.settings import BadSettings, Settings
 
+_HOME: Final = UUID("6b0a3c52-7d5e-5c0f-9c1e-2f0f5a3a9d41")
 _LOCK_KEY: Final = 0x7069616E6B7569  # "pianku" + i, for the advisory lock that guards creation
 
 
@@ -28,6 +30,7 @@ class Identity:
     repository_oid: str
     assigning_authority: str
     source_oid: str
+    home_community_oid: str
 
 
 def identity_of(settings: Settings) -> Identity:
@@ -40,14 +43,17 @@ def identity_of(settings: Settings) -> Identity:
     repository = told.repository_oid or made["repository_oid"]
     authority = told.assigning_authority or made["assigning_authority"]
     source = told.source_oid or repository
+    # Derived, not drawn: installations from before there were communities have one too.
+    home = told.home_community_oid or f"2.25.{uuid5(_HOME, repository).int}"
     for name, value in (
         ("domain.repository_oid", repository),
         ("domain.assigning_authority", authority),
         ("domain.source_oid", source),
+        ("domain.home_community_oid", home),
     ):
         if not is_oid(value):
             raise BadSettings(f"{name} is not an OID")
-    return Identity(repository, authority, source)
+    return Identity(repository, authority, source, home)
 
 
 def domains_of(settings: Settings, identity: Identity) -> IdentityDomains:

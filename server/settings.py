@@ -109,6 +109,9 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     source_oid: Annotated[
         str, Meta(description="sourceId of our own submissions; empty = repository_oid.")
     ] = ""
+    home_community_oid: Annotated[
+        str, Meta(description="homeCommunityId (XCA); empty = derived from repository_oid.")
+    ] = ""
     institution: Annotated[str, Meta(description="Name of the hospital.")] = "Pianku"
     patient_feed_required: Annotated[
         bool, Meta(description="Refuse documents of patients no feed or image has made known.")
@@ -273,6 +276,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     documents: DocumentSettings = DocumentSettings()
     subscriptions: SubscriptionSettings = SubscriptionSettings()
     guard: GuardSettings = GuardSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    communities: Annotated[
+        tuple[CommunitySettings, ...],
+        Meta(description="Other communities, a [[communities]] table each; JSON in a variable."),
+    ] = ()
 
     @property
     def directory(self) -> Path:
@@ -326,11 +334,23 @@ def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
         value = [v.strip() for v in value.split(",")]
     elif path[-1] in _LISTS and isinstance(value, str):
         value = [value] if value else []
+    elif path == ["communities"] and isinstance(value, str):
+        try:
+            value = msgspec.json.decode(value)
+        except msgspec.DecodeError as problem:
+            raise BadSettings("communities is not JSON") from problem
     tree[path[-1]] = value
 
 
 _LISTS: Final = frozenset(
-    {"allowed_origins", "consumers", "identity_domains", "pix_consumers", "unchecked_codes"}
+    {
+        "allowed_origins",
+        "consumers",
+        "identity_domains",
+        "pix_consumers",
+        "reply_to",
+        "unchecked_codes",
+    }
 )
 
 

@@ -20,6 +20,9 @@ from adapters.fhir.endpoint import FhirR4
 from adapters.fhir.interaction import PREFIX as FHIR
 from adapters.fhir.interaction import FhirRooms
 from adapters.guard.sign_in import SignIn
+from adapters.hl7v3.endpoint import Hl7V3Parts
+from adapters.hl7v3.endpoint import build_router as build_hl7v3
+from adapters.hl7v3.open_queries import OpenQueries
 from adapters.portal.endpoint import build_router as build_portal
 from adapters.portal.ports import Portal
 from adapters.xds.endpoint import XdsParts
@@ -28,8 +31,11 @@ from adapters.xds.rad68_provide_and_register_imaging import ExamineManifests, Ma
 from projections.permissions.policy import clause
 from repository.instances.stored import StoredInstances
 from server.broker import broker
+from server.communities import communities, replies
 from server.http import Doors, build_app, spa_folder
+from server.identity import domains_of
 from server.wiring import Installation
+from workflows.receive_identity_feed import IdentityFeed
 
 _WAITING_THREADS: Final = 24
 
@@ -38,7 +44,7 @@ def web_app(here: Installation) -> ASGIApp:
     """Return the HTTP application of one process."""
     return build_app(
         Doors(
-            routers=(_portal(here), _xds(here)),
+            routers=(_portal(here), _xds(here), _hl7v3(here)),
             mounts=(("/dicom-web", _dicomweb(here)), (FHIR, _fhir(here))),
             health=here.health,
             spa=spa_folder(),
@@ -111,6 +117,33 @@ def _portal(here: Installation) -> APIRouter:
             zone=ZoneInfo(here.settings.timezone),
         )
     )
+
+
+def _hl7v3(here: Installation) -> APIRouter:
+    domains = domains_of(here.settings, here.identity)
+    return build_hl7v3(
+        Hl7V3Parts(
+            guard=here.guard,
+            feed=IdentityFeed(here.facts, here.keys.patient_keys, domains.affinity.oid),
+            cross_references=here.patients,
+            persons=here.patients,
+            open_queries=_open_queries(here),
+            domains=domains,
+            device=here.identity.source_oid,
+            store=here.blobs,
+        )
+    )
+
+
+def _open_queries(here: Installation) -> OpenQueries:
+    dsn = here.settings.dsn()
+    if dsn is None:
+        made = OpenQueries.sqlite(str(here.settings.directory / "open-queries.sqlite"))
+    else:
+        made = OpenQueries.postgres(dsn, here.settings.ledger.schema)
+    here.on_close(made.close)
+    made.create()
+    return made
 
 
 def _xds(here: Installation) -> APIRouter:

@@ -62,6 +62,7 @@ def make_demo(settings: Settings) -> dict[str, Any]:
         "mllp": f"{settings.mllp.host}:{settings.mllp.port}",
         "repository_oid": identity.repository_oid,
         "assigning_authority": identity.assigning_authority,
+        "home_community_oid": identity.home_community_oid,
     }
     _write(path, told)
     return told
