@@ -163,5 +163,7 @@ def _xds(here: Installation) -> APIRouter:
             storage=here.storage,
             manifests=ExamineManifests(ManifestChecks(here.settings.manifest.checks), here.studies),
             broker=broker(here),
+            communities=communities(here),
+            replies=replies(here),
         )
     )
