@@ -30,6 +30,10 @@ _HEADERS: Final = (
     ("x-frame-options", "SAMEORIGIN"),
     ("cross-origin-resource-policy", "same-origin"),
 )
+_SERVICES: Final = (
+    "/api/", "/assets/", "/dicom-web", "/dsub", "/fhir/", "/hl7v3", "/wado", "/xca/", "/xds/",
+)  # fmt: skip
+"""Where an unknown path is a mistake, not a page of the viewer."""
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
@@ -146,7 +150,7 @@ def _add_spa(app: FastAPI, folder: Path) -> None:
         if found is not None:
             caching = _IMMUTABLE if path.startswith("/assets/") else "no-cache"
             return FileResponse(found, headers={"cache-control": caching})
-        if path.startswith(("/api/", "/dicom-web", "/xds/", "/assets/", "/wado")):
+        if path.startswith(_SERVICES):
             return JSONResponse({"title": "Not Found", "status": 404}, status_code=404)
         # Every other path is a page of the viewer, which reads the address itself.
         return FileResponse(index, headers={"cache-control": "no-cache"})

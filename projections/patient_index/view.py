@@ -21,6 +21,7 @@ from kernel.times import from_micros
 from projections.database import ViewsDatabase
 from projections.patient_index.demographics import DemographicQuery, demographic_clauses
 from projections.patient_index.projection import NAME
+from projections.patient_index.tables import Tables
 from projections.person_names import UPPER_BOUND, search_key
 
 _MAX_PAGE: Final = 500
@@ -140,16 +141,7 @@ class PatientIndex:
         """
         with self._database.reading(NAME) as (connection, tables):
             c = tables.patients.c
-            where = [policy, c.merged_into == "", *demographic_clauses(tables, query)]
-            if authorities:
-                other = tables.patients.alias("other").c
-                where.append(
-                    sa.exists().where(
-                        other.person == c.person,
-                        other.merged_into == "",
-                        other.authority.in_(sorted(authorities)),
-                    )
-                )
+            where = _fitting(tables, query, policy, authorities)
             keys = connection.execute(
                 sa.select(c.person)
                 .where(*where, c.person > after)
@@ -160,6 +152,21 @@ class PatientIndex:
             found = list(keys)
             persons = _persons(connection, tables.patients, found[:limit], affinity)
             return PersonPage(tuple(persons), found[limit - 1] if len(found) > limit else "")
+
+    def count_persons(
+        self,
+        query: DemographicQuery,
+        *,
+        policy: sa.ColumnElement[bool],
+        after: str = "",
+        authorities: frozenset[str] = frozenset(),
+    ) -> int:
+        """Return how many persons a demographic query fits that come after one."""
+        with self._database.reading(NAME) as (connection, tables):
+            c = tables.patients.c
+            where = _fitting(tables, query, policy, authorities)
+            counted = sa.select(sa.func.count(c.person.distinct()))
+            return int(connection.execute(counted.where(*where, c.person > after)).scalar_one())
 
     def search(
         self,
@@ -189,6 +196,27 @@ class PatientIndex:
                 .limit(min(max(limit, 0), _MAX_PAGE))
             )
             return PatientPage(total, tuple(_row(row) for row in rows))
+
+
+def _fitting(
+    tables: Tables,
+    query: DemographicQuery,
+    policy: sa.ColumnElement[bool],
+    authorities: frozenset[str],
+) -> list[sa.ColumnElement[bool]]:
+    """Return what an identifier must meet for its person to fit."""
+    c = tables.patients.c
+    where = [policy, c.merged_into == "", *demographic_clauses(tables, query)]
+    if authorities:
+        other = tables.patients.alias("other").c
+        where.append(
+            sa.exists().where(
+                other.person == c.person,
+                other.merged_into == "",
+                other.authority.in_(sorted(authorities)),
+            )
+        )
+    return where
 
 
 def _persons(
