@@ -84,7 +84,8 @@ class RegistryStoredQuery:
             self._guard.check(call.subject, "query", resource, transaction=self._transaction)
         within = policy.clause(call.subject, "query", "document")
         limit = self._max_results if query.leaf_class else self._max_results * _REFERENCES_FOR_ONE
-        with self._index.reading(within=within) as look:
+        first = query.metadata_level() < 2
+        with self._index.reading(within=within, current_only=first) as look:
             found = select(Asked(query, look, self._patient_keys, limit + 1))
         if found.count() > limit:
             way_out = ": ask for ObjectRef, or for less" if query.leaf_class else ""

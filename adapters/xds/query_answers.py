@@ -166,7 +166,8 @@ def _get_folders(asked: Asked) -> Found:
         return Found(folders=look.folders(unique_ids=query.many(name)))
     if name.endswith("LogicalID"):
         return Found(folders=look.folders(logical_ids=_logical_ids(query, name)))
-    return Found(folders=look.folders(entry_uuids=query.uuids(name)))
+    # Who names a version by its entryUUID is shown that one.
+    return Found(folders=look.every_version().folders(entry_uuids=query.uuids(name)))
 
 
 def _get_associations(asked: Asked) -> Found:
@@ -284,7 +285,8 @@ def _documents_named(
         return look.documents(unique_ids=query.many(name))
     if name.endswith("LogicalID"):
         return look.documents(logical_ids=_logical_ids(query, name))
-    return look.documents(entry_uuids=query.uuids(name))
+    # Who names a version by its entryUUID is shown that one.
+    return look.every_version().documents(entry_uuids=query.uuids(name))
 
 
 def _patient_of_all(query: StoredQuery) -> str:
