@@ -194,8 +194,20 @@ class DeliveryQueueProjection:
             table.delete().where(table.c.subscription == subscription, table.c.state == WAITING)
         )
 
+    def _of_patients(self) -> tuple[sa.Table, ...]:
+        return (self._tables.subscriptions, self._tables.notifications, self._tables.folders)
+
+    def _move(self, connection: Connection, fact: PatientAbsorbed) -> None:
+        """Let who subscribed to the subsumed identifier hear of the survivor (3.8.4.2.4)."""
+        for table in self._of_patients():
+            connection.execute(
+                table.update()
+                .where(table.c.patient_key == fact.subsumed)
+                .values(patient_key=fact.patient_key)
+            )
+
     def _forget(self, connection: Connection, patient_key: UUID) -> None:
-        for table in (self._tables.subscriptions, self._tables.notifications, self._tables.folders):
+        for table in self._of_patients():
             connection.execute(table.delete().where(table.c.patient_key == patient_key))
 
     # -- notifications -----------------------------------------------------------------------
