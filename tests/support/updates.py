@@ -5,11 +5,13 @@ ITI TF-2 3.57.4.1.2 in the registry's own values. Called by tests of updates on 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
 
+from adapters.xds import encode, names
 from registry.documents.updates import (
     ASSOCIATION_PROPAGATION,
     PREVIOUS_VERSION,
@@ -27,6 +29,7 @@ from registry.documents.values import (
     Submission,
     SubmissionSet,
 )
+from tests.support.soap import Answer, SoapClient
 from tests.support.submissions import PATIENT, member, submission_set
 
 V = TypeVar("V", DocumentEntry, Folder)
@@ -77,4 +80,41 @@ def metadata_update(
         submitted=tuple(
             SubmittedAssociation(source=whole.entry_uuid, target=a.entry_uuid) for a in further
         ),
+    )
+
+
+def update_body(asked: MetadataUpdate) -> str:
+    """Return the lcm:SubmitObjectsRequest of an update, as a document administrator sends it."""
+    triggers = [
+        _trigger(names.UPDATE_AVAILABILITY_STATUS, change.source, change.target, {
+            "OriginalStatus": f"{names.STATUS}{change.original}",
+            "NewStatus": f"{names.STATUS}{change.new}",
+        })
+        for change in asked.status_changes
+    ]  # fmt: skip
+    triggers += [
+        _trigger(names.SUBMIT_ASSOCIATION, further.source, further.target, {})
+        for further in asked.submitted
+    ]
+    end = "</rim:RegistryObjectList>"
+    body = encode.submit_request(asked.submission)
+    assert body.count(end) == 1
+    return body.replace(end, "".join(triggers) + end)
+
+
+def send_update(client: SoapClient, asked: MetadataUpdate, action: str = names.ITI_57) -> Answer:
+    """Send ITI-57, or ITI-92 by its action."""
+    return client.call("/xds/registry", action, update_body(asked))
+
+
+def _trigger(kind: str, source: UUID, target: UUID, slots: Mapping[str, str]) -> str:
+    listed = "".join(
+        f'<rim:Slot name="{name}"><rim:ValueList><rim:Value>{value}</rim:Value></rim:ValueList>'
+        "</rim:Slot>"
+        for name, value in slots.items()
+    )
+    return (
+        f'<rim:Association id="urn:uuid:{uuid4()}" associationType="{kind}" '
+        f'sourceObject="urn:uuid:{source}" targetObject="urn:uuid:{target}">{listed}'
+        "</rim:Association>"
     )
