@@ -52,11 +52,18 @@ def filled(running: RunningPianku, count: int) -> None:
     began = time.monotonic()
     running.start()
     while time.monotonic() < began + _CATCH_UP_SECONDS:
-        if httpx.get(f"{running.http}/readyz", timeout=60).status_code == 200:
+        if _behind(running) == 0:
             print(f"views caught up in {time.monotonic() - began:.0f} s", flush=True)
             return
         time.sleep(1)
     raise RuntimeError("the views did not catch up")
+
+
+def _behind(running: RunningPianku) -> int:
+    """Return by how many events the slowest view is behind."""
+    told = httpx.get(f"{running.http}/metrics", timeout=60).text
+    lags = [line for line in told.splitlines() if line.startswith("pianku_view_lag_events{")]
+    return max(int(line.rpartition(" ")[2]) for line in lags)
 
 
 def measure(report: Report, target: Pianku, count: int) -> None:
