@@ -22,6 +22,7 @@ from kernel.identifiers import BadIdentifier, PatientId
 from kernel.refusals import TooMuch
 from projections.patient_index.demographics import DemographicQuery
 from projections.patient_index.view import PatientRow, PersonRow
+from projections.person_names import part_keys, search_key
 from registry.access.values import Resource
 
 TRANSACTION: Final = "ITI-78"
@@ -141,7 +142,9 @@ def _conditions(given: Given) -> list[dict[str, str]]:
     match given.name:
         case "family" | "given" | "name":
             given.only("exact", "contains")
-            before = "*" if given.modifier == "contains" else ""
+            # A middle name is one of FHIR's given names, and stands inside of a key: `_given`.
+            inside = given.modifier == "contains" or given.name == "given"
+            before = "*" if inside else ""
             return [{given.name: f"{before}{_text(part)}*"} for part in given.alternatives()]
         case "identifier":
             return [_identifier(one) for one in given.tokens()]
@@ -174,8 +177,10 @@ def _passes(person: PersonRow, parameters: Parameters) -> bool:
 def _fits(row: PatientRow, given: Given) -> bool:  # noqa: PLR0911 - one line a parameter
     match given.name:
         case "family" | "given" | "name":
-            # The index has compared letters, pinyin and marks; only `exact` is stricter.
-            return given.modifier != "exact" or _exactly(row, given)
+            # The index has compared letters, pinyin and marks; only two are stricter.
+            if given.modifier == "exact":
+                return _exactly(row, given)
+            return given.name != "given" or given.modifier == "contains" or _given(row, given)
         case "identifier":
             return any(_is(row, one) for one in given.tokens())
         case "gender":
@@ -196,6 +201,13 @@ def _fits(row: PatientRow, given: Given) -> bool:  # noqa: PLR0911 - one line a 
             return any(_digits(one.value) in held for one in given.tokens() if one.value)
         case _:
             return True
+
+
+def _given(row: PatientRow, given: Given) -> bool:
+    wanted = tuple(key for part in given.alternatives() if (key := search_key(plain(part))))
+    groups = [[*group.split("^"), "", ""] for group in row.name.split("=")]
+    names = [name for parts in groups for name in (parts[1], *parts[2].split()) if name]
+    return any(key.startswith(wanted) for name in names for key in part_keys(name))
 
 
 def _exactly(row: PatientRow, given: Given) -> bool:

@@ -35,8 +35,9 @@ def subject_of(reference: Element, patient: Element, rooms: FhirRooms) -> Subjec
     """Return the patient that the subject of a resource names; raises PatientUnresolved."""
     candidates = [*_ids([reference.first("identifier")]), *_ids(patient.all("identifier"))]
     for one in candidates:
-        if rooms.patients.by_id(one) is not None:
-            return _subject(one, rooms)
+        known = _in_affinity_domain(one, rooms)
+        if known is not None:
+            return _subject(known, rooms)
     if not patient:
         key = uuid_of(patient_reference(reference.text("reference")))
         row = rooms.patients.by_key(key) if key is not None else None
@@ -56,12 +57,22 @@ def _keys(given: Given, rooms: FhirRooms) -> list[UUID]:
         given.only("identifier")
         tokens = Given(given.name, "", given.value).tokens()
         found = [one for told in tokens for one in patient_id(told, rooms.authorities)]
-        return [rooms.patient_keys.key(one) for one in found]
+        known = [_in_affinity_domain(one, rooms) or one for one in found]
+        return [rooms.patient_keys.key(one) for one in dict.fromkeys(known)]
     given.only("Patient")
     keys = [uuid_of(patient_reference(part)) for part in given.alternatives()]
     if any("|" in part for part in given.alternatives()):
         raise ParameterInvalid(f"{given.name} needs a reference: ask by {given.name}.identifier")
     return [key for key in keys if key is not None]
+
+
+def _in_affinity_domain(asked: PatientId, rooms: FhirRooms) -> PatientId | None:
+    """Return the identifier under which documents stand, None when the patient is not known."""
+    person = rooms.patients.person_of(asked)
+    if person is None:
+        return None
+    ids = [row.patient_id for row in person.identifiers if not row.local]
+    return PatientId.parse(str(asked) if str(asked) in ids or not ids else ids[0])
 
 
 def _ids(identifiers: Sequence[Element]) -> list[PatientId]:

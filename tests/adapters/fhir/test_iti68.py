@@ -144,8 +144,10 @@ def test_what_is_no_fhir_is_refused(client: Client) -> None:
     assert httpx.post(url, content=b"{}", headers={"content-type": "text/csv"}).status_code == 415
     assert httpx.post(url, content=b" " * (5 << 20), headers=kinds).status_code == 413
     hostile = (
-        b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
-         b'<Bundle xmlns="http://hl7.org/fhir"><type value="&e;"/></Bundle>',
+        (
+            b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
+            b'<Bundle xmlns="http://hl7.org/fhir"><type value="&e;"/></Bundle>'
+        ),
         b"<Bundle xmlns='http://hl7.org/fhir'>" + b"<entry>" * 5000,
         b"<Bundle xmlns='http://hl7.org/fhir'>"
         + b"<entry>" * 200
