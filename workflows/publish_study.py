@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
+from uuid import UUID
 
 import msgspec
 
@@ -106,7 +107,7 @@ class PublishStudy:
                 sha1=incoming.sha1,
                 size=incoming.size,
                 patient=patient,
-                replaces=study.manifest.entry_uuid if study.manifest else None,
+                replaces=self._replaced(study),
                 submission_time=dtm(self._clock()),
             )
             submission = describe(row, self._metadata(row, instances), made, self._policy)
@@ -125,6 +126,11 @@ class PublishStudy:
             incoming.discard()
         log.info("manifest published", extra={"instances": study.instance_count})
         return True
+
+    def _replaced(self, study: commands.Study) -> UUID | None:
+        """Return the last manifest, unless somebody has removed or deprecated its entry."""
+        last = study.manifest.entry_uuid if study.manifest else None
+        return last if last is not None and self._register.is_approved(last) else None
 
     def _kept(self, incoming: Incoming, said: StreamAppend) -> Iterable[StreamAppend]:
         """Make the manifest durable; its publication goes into the append that registers it."""

@@ -16,7 +16,7 @@ from kernel.times import Clock, now
 from registry.documents import commands
 from registry.documents.commands import Known, Registration, RegistryObject, Rules
 from registry.documents.refusals import MetadataInvalid
-from registry.documents.values import ON_DEMAND, Submission
+from registry.documents.values import ON_DEMAND, Status, Submission
 from workflows.follow_merges import SurvivingPatients
 
 
@@ -78,6 +78,11 @@ class RegisterDocuments:
             decided = self._decide(asked, again=True)
             position = self._facts.append(_with(decided, kept))
         return Registered(asked.patient_key, position)
+
+    def is_approved(self, entry_uuid: UUID) -> bool:
+        """Tell whether a document is registered, was not removed, and may be replaced."""
+        held = self.load((entry_uuid,))[entry_uuid]
+        return held.kind is commands.Kind.DOCUMENT and held.status is Status.APPROVED
 
     def patient_key(self, submission: Submission) -> UUID:
         """Return the key of the submission's patient."""

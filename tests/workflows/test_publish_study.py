@@ -12,13 +12,14 @@ from pydicom.dataset import Dataset
 
 import schemas
 from kernel.context import Envelope
-from kernel.ledger.ports import LedgerUnavailable
+from kernel.ledger.ports import Append, LedgerUnavailable, StreamAppend
 from registry.documents.code_sets import CodeSets
 from registry.documents.commands import Rules
 from registry.documents.events import (
     AssociationAsserted,
     DocumentDeprecated,
     DocumentRegistered,
+    MetadataRemoved,
     SubmissionAccepted,
 )
 from registry.documents.values import AssociationType
@@ -229,6 +230,18 @@ def test_a_study_that_grew_replaces_its_manifest(archive):
     ]
     assert (replaces.source, replaces.target) == (second.entry_uuid, first.entry_uuid)
     assert [m.instance_count for m in archive.facts(ManifestPublished)] == [1, 2]
+
+
+def test_a_manifest_whose_metadata_were_removed_is_not_replaced(archive):
+    store(archive, instance(1))
+    assert publisher(archive).publish_due() == 1
+    (first,) = documents(archive)
+    removed = MetadataRemoved(entry_uuid=first.entry_uuid)
+    archive.ledger.append(Append((StreamAppend(first.entry_uuid, (removed,)),)))
+    store(archive, instance(2))
+    assert publisher(archive).publish_due() == 1
+    assert len(documents(archive)) == 2
+    assert archive.facts(DocumentDeprecated) == []
 
 
 def test_competing_publishers_publish_once(archive):
