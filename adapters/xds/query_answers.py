@@ -216,6 +216,9 @@ def _get_submission_set_and_contents(asked: Asked) -> Found:
         for row in _members(look.associations(sources=[row.entry_uuid for row in found.folders]))
         if row.target in contents
     }
+    # What a parameter filtered away takes its memberships along.
+    hidden = set(targets) - contents - joined.keys()
+    joined = {uuid: row for uuid, row in joined.items() if row.target not in hidden}
     found.associations = [
         *(row for row in members if row.target in contents or row.target in joined),
         *joined.values(),

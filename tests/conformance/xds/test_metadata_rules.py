@@ -284,7 +284,6 @@ ACCEPTED: dict[str, Change] = {
     "status said": attribute(D, "status", f"{names.STATUS}Deprecated"),
     "home said": attribute(D, "home", "urn:oid:1.2.3"),
     "lid as id": attribute(D, "lid", "Document01"),
-    "offline": add_slot("Document01", "documentAvailability", "urn:ihe:iti:2010:DocumentAvailability:Offline"),
     "reference ids": add_slot("Document01", names.REFERENCE_ID_LIST,
         "A1^^^&1.2&ISO^urn:ihe:iti:xds:2013:accession", "1.2.3^^^^urn:ihe:iti:xds:2016:studyInstanceUID"),
     "recipients": add_slot(S, "intendedRecipient", "Clinic^^^^^^^^^1.2|^Wel^Mar", "|^Wren^Ann", "||^^Internet^a@b"),

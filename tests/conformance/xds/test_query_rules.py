@@ -100,9 +100,6 @@ def find(client: SoapClient, shelf: Shelf, *more: tuple[str, str], **how: object
     return foreign.query(client, xds.FIND_DOCUMENTS, asked, **how)  # type: ignore[arg-type]
 
 
-# -- Q1: one patient ---------------------------------------------------------------------------
-
-
 def test_q1_leaves_are_of_one_patient_and_references_of_any(
     client: SoapClient, shelf: Shelf
 ) -> None:
@@ -112,9 +109,6 @@ def test_q1_leaves_are_of_one_patient_and_references_of_any(
     assert xds.errors(answer) == ["XDSResultNotSinglePatient"]
     assert xds.objects(answer) == []
     assert shelf.names(foreign.query(client, GET_DOCUMENTS, both, leaf=False)) == ["first", "third"]
-
-
-# -- Q2: parameters ----------------------------------------------------------------------------
 
 
 def test_q2_what_is_no_status_counts_as_none(client: SoapClient, shelf: Shelf) -> None:
@@ -245,9 +239,6 @@ def test_q2_a_malformed_request_is_told_in_the_response(client: SoapClient) -> N
     assert (xds.status(answer), xds.errors(answer)) == (names.FAILURE, ["XDSRegistryError"])
 
 
-# -- Q3, Q4: nothing, and everything of it -------------------------------------------------------
-
-
 def test_q3_nothing_found_is_a_success(client: SoapClient, patient: str) -> None:
     answer = foreign.query(client, xds.FIND_DOCUMENTS, {
         f"{E}PatientId": f"'{patient}'", f"{E}Status": f"('{xds.APPROVED}')"})  # fmt: skip
@@ -278,9 +269,6 @@ def test_q4_leaves_are_whole(client: SoapClient, shelf: Shelf) -> None:
     assert edge.get("status") == xds.APPROVED
 
 
-# -- Q5: levels of metadata ----------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("level", "fine"), [("1", True), ("'2'", True), ("2", True), ("3", False)])
 def test_q5_a_level_is_one_or_two(client: SoapClient, shelf: Shelf, level: str, fine: bool) -> None:
     asked = [(f"{E}LogicalID", f"'{shelf.first}'"), ("$MetadataLevel", level)]
@@ -291,7 +279,13 @@ def test_q5_a_level_is_one_or_two(client: SoapClient, shelf: Shelf, level: str, 
         assert shelf.names(answer) == ["first"]
 
 
-# -- FindDocumentsExclude ------------------------------------------------------------------------
+def test_q5_what_is_offline_is_shown_to_level_two(client: SoapClient, patient: str) -> None:
+    offline = "urn:ihe:iti:2010:DocumentAvailability:Offline"
+    put(client, patient, slots={"documentAvailability": offline})
+    asked = [(f"{E}PatientId", f"'{patient}'"), EVERY]
+    assert xds.objects(foreign.query(client, xds.FIND_DOCUMENTS, asked)) == []
+    answer = foreign.query(client, xds.FIND_DOCUMENTS, [*asked, ("$MetadataLevel", "2")])
+    assert [xds.slot(found, "documentAvailability") for found in xds.objects(answer)] == [[offline]]
 
 
 @pytest.mark.parametrize(
@@ -325,9 +319,6 @@ def test_q6x_nothing_is_asked_for_and_excluded(client: SoapClient, shelf: Shelf)
     assert xds.errors(answer) == ["XDSStoredQueryParamNumber"]
     answer = foreign.query(client, EXCLUDE, asked[1:2])
     assert xds.errors(answer) == ["XDSStoredQueryMissingParam"]
-
-
-# -- ITI-51 --------------------------------------------------------------------------------------
 
 
 def several(
