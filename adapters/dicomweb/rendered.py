@@ -29,13 +29,14 @@ from repository.instances.rendering import Rendering
 
 _CACHE: Final = b"private, max-age=86400, immutable"
 _ENCAPSULATED: Final = "1.2.840.10008.5.1.4.1.1.104."
-_DOCUMENTS: Final = {
+DOCUMENTS: Final = {
     _ENCAPSULATED + "1": "application/pdf",
     _ENCAPSULATED + "2": "text/xml",
     _ENCAPSULATED + "3": "model/stl",
     _ENCAPSULATED + "4": "model/obj",
     _ENCAPSULATED + "5": "model/mtl",
 }
+"""SOP classes that hold a document, and its media type."""
 
 
 class RenderersBusy(Unavailable):
@@ -75,7 +76,7 @@ class RenderedResources:
         if etag.decode() in (exchange.header(b"if-none-match") or ""):
             await exchange.answer(304, headers[1:])
             return
-        body = await self._picture(location, number, wanted)
+        body = await self.picture(location, number, wanted)
         await exchange.answer(200, headers, body)
 
     async def many(
@@ -86,7 +87,7 @@ class RenderedResources:
         if not any(media.essence in {"multipart/related", "*/*"} for media in accept):
             await self.one(exchange, subject, representative(locations))
             return
-        shown = [one for one in locations if one.frames.count or one.sop_class in _DOCUMENTS]
+        shown = [one for one in locations if one.frames.count or one.sop_class in DOCUMENTS]
         shown = shown[: self._archive.limits.rendered_instances]
         if not shown:
             raise NoPixelData("nothing there can be shown as a picture")
@@ -97,7 +98,7 @@ class RenderedResources:
         for location in shown:
             wanted = self._wanted(exchange, location, thumbnail=False)
             try:
-                picture = await self._picture(location, 1, wanted)
+                picture = await self.picture(location, 1, wanted)
             except (NotRenderable, NoPixelData):
                 continue
             if not begun:
@@ -129,7 +130,7 @@ class RenderedResources:
 
     def _wanted(self, exchange: Exchange, location: Location, *, thumbnail: bool) -> Rendering:
         asked = decode.rendering(exchange.query)
-        document = _DOCUMENTS.get(location.sop_class)
+        document = DOCUMENTS.get(location.sop_class)
         media_type = _chosen(
             accepted(exchange.header(b"accept"), exchange.asked("accept")),
             (document,) if document and not thumbnail else tuple(rendering.FORMATS),
@@ -146,8 +147,9 @@ class RenderedResources:
             made = replace(made, viewport=(side, side), quality=min(made.quality, 80))
         return made
 
-    async def _picture(self, location: Location, number: int, wanted: Rendering) -> bytes:
-        if location.sop_class in _DOCUMENTS and wanted.media_type not in rendering.FORMATS:
+    async def picture(self, location: Location, number: int, wanted: Rendering) -> bytes:
+        """Return one picture, or the document of the instance if that is what is wanted."""
+        if location.sop_class in DOCUMENTS and wanted.media_type not in rendering.FORMATS:
             return await self._archive.run(self._document, location)
         if self._waiting >= self._archive.limits.renderings:
             raise RenderersBusy
