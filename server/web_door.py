@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from adapters.dicomweb.archive import Archive
 from adapters.dicomweb.endpoint import DicomWeb
+from adapters.dicomweb.wado_uri import WadoUri
 from adapters.fhir.endpoint import FhirR4
 from adapters.fhir.interaction import PREFIX as FHIR
 from adapters.fhir.interaction import FhirRooms
@@ -45,7 +46,7 @@ def web_app(here: Installation) -> ASGIApp:
     return build_app(
         Doors(
             routers=(_portal(here), _xds(here), _hl7v3(here)),
-            mounts=(("/dicom-web", _dicomweb(here)), (FHIR, _fhir(here))),
+            mounts=(*_dicomweb(here), (FHIR, _fhir(here))),
             health=here.health,
             spa=spa_folder(),
             allowed_origins=here.settings.http.allowed_origins,
@@ -59,25 +60,24 @@ def described_routers() -> Sequence[APIRouter]:
     return (build_portal(cast("Portal", None)),)
 
 
-def _dicomweb(here: Installation) -> ASGIApp:
+def _dicomweb(here: Installation) -> Sequence[tuple[str, ASGIApp]]:
     threads = ThreadPoolExecutor(_WAITING_THREADS, "dicomweb")
     renderers = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "render")
     here.on_close(threads.shutdown)
     here.on_close(renderers.shutdown)
-    return DicomWeb(
-        Archive(
-            blobs=here.blobs,
-            stored=StoredInstances(here.blobs),
-            index=here.studies,
-            searches=here.searches,
-            storage=here.storage,
-            intake=here.intake,
-            guard=here.guard,
-            clause=clause,
-            threads=threads,
-            renderers=renderers,
-        )
+    archive = Archive(
+        blobs=here.blobs,
+        stored=StoredInstances(here.blobs),
+        index=here.studies,
+        searches=here.searches,
+        storage=here.storage,
+        intake=here.intake,
+        guard=here.guard,
+        clause=clause,
+        threads=threads,
+        renderers=renderers,
     )
+    return ("/dicom-web", DicomWeb(archive)), ("/wado", WadoUri(archive))
 
 
 def _fhir(here: Installation) -> ASGIApp:
