@@ -35,7 +35,7 @@ from adapters.hl7v2.refusals import (
     UnsupportedVersion,
     WrongReceiver,
 )
-from adapters.hl7v2.result import Result, Route
+from adapters.hl7v2.result import Handler, Result, Route
 
 Routes = Mapping[tuple[str, str], Route]
 VERSIONS: Final = frozenset({"2.3", "2.3.1", "2.4", "2.5", "2.5.1"})
@@ -55,6 +55,8 @@ class Parts:
     feed: Feed
     patients: Patients
     policy: FeedPolicy
+    change_link: Handler
+    """Answers ADT^A43 (iti64_pid_link_change.PidLinkChange)."""
 
 
 def routes(parts: Parts) -> Routes:
@@ -68,6 +70,7 @@ def routes(parts: Parts) -> Routes:
         ("ADT", "A40"): Route("ITI-8", "feed", PatientIdentityMerge(feed, policy)),
         ("ADT", "A24"): Route("ITI-30", "feed", PatientLink(feed, policy)),
         ("ADT", "A37"): Route("ITI-30", "feed", PatientLink(feed, policy, apart=True)),
+        ("ADT", "A43"): Route("ITI-64", "feed", parts.change_link),
         ("QBP", "Q23"): Route(
             "ITI-9", "find", PixQuery(parts.patients, policy.domains), iti9_pix_query.refused
         ),

@@ -12,20 +12,27 @@ from typing import Any, Final
 from adapters.hl7v2.endpoint import MllpLimits, MllpServer
 from adapters.hl7v2.framing import framed
 from adapters.hl7v2.iti8_patient_identity_feed import FeedPolicy
+from adapters.hl7v2.iti64_pid_link_change import PidLinkChange
 from adapters.hl7v2.routes import Parts, routes
 from kernel.identifiers import PatientId
 from projections.audit_trail.projection import SPEC as AUDIT_TRAIL
+from projections.document_index.projection import SPEC as DOCUMENT_INDEX
+from projections.document_index.view import DocumentIndex
 from projections.patient_index.projection import SPEC as PATIENT_INDEX
 from projections.patient_index.view import PatientIndex, PatientRow
+from registry.documents.commands import Rules
 from registry.patients.values import IdentityDomain, IdentityDomains
 from tests.adapters.hl7v2.messages import AUTHORITY, LAB
 from tests.support.installation import Installation
+from workflows.change_pid_link import ChangePidLink
 from workflows.receive_identity_feed import IdentityFeed
+from workflows.register_documents import RegisterDocuments
+from workflows.update_documents import UpdateDocuments
 
 DOMAINS: Final = IdentityDomains(IdentityDomain(AUTHORITY, "HOSP"), (IdentityDomain(LAB, "LAB"),))
 POLICY: Final = FeedPolicy(DOMAINS)
 LIMITS: Final = MllpLimits(message_octets=20_000, connections=4, frame_seconds=1.0)
-SPECS: Final = [AUDIT_TRAIL, PATIENT_INDEX]
+SPECS: Final = [AUDIT_TRAIL, PATIENT_INDEX, DOCUMENT_INDEX]
 
 
 class Door:
@@ -35,9 +42,15 @@ class Door:
         self.place = place
         self.feed = IdentityFeed(place.facts, place.keys, AUTHORITY)
         self.index = PatientIndex(place.views)
+        self.register = RegisterDocuments(place.facts, place.keys, rules=Rules())
+        self.documents = DocumentIndex(place.views)
+        update = UpdateDocuments(place.facts, self.documents, self.register)
+        change = ChangePidLink(self.documents, update, place.keys, source_oid="1.2.156.999.3")
+        link = PidLinkChange(change, self.index, place.keys, DOMAINS)
+        policy = options.get("policy", POLICY)
         self.server = MllpServer(
             ("127.0.0.1", 0),
-            routes=routes(Parts(self.feed, self.index, options.get("policy", POLICY))),
+            routes=routes(Parts(self.feed, self.index, policy, link)),
             guard=place.guard,
             **{"policy": POLICY, "limits": LIMITS, **options},
         )
