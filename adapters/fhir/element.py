@@ -76,7 +76,8 @@ class Element:
 
     def extensions(self, name: str) -> list[Element]:
         """Return the extensions whose URL ends with a name."""
-        return [e for e in self.all("extension") if e.text("url").rpartition("/")[2] == name]
+        found = self.all("extension")
+        return [e for e in found if e.text("url").replace(":", "/").rpartition("/")[2] == name]
 
 
 NOTHING: Final = Element({})

@@ -215,9 +215,9 @@ def provide(content: bytes, patient: Json, *more: Json, **changes: Any) -> Json:
     )
 
 
-def to_xml(resource: Json) -> bytes:
+def to_xml(resource: Json, prefix: str | None = "f") -> bytes:
     """Return a resource in XML, written apart from the product's own writer."""
-    root = etree.Element(f"{{{NS}}}{resource['resourceType']}", nsmap={"f": NS})
+    root = etree.Element(f"{{{NS}}}{resource['resourceType']}", nsmap={prefix: NS})
     _fill(root, resource)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
