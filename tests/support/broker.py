@@ -85,6 +85,7 @@ class BrokerNode:
 @contextmanager
 def broker_node(
     folder: Path, *, dsn: str | None = None, schema: str = "", consumers: tuple[str, ...] = (),
+    most: int = 20,
 ) -> Generator[BrokerNode]:  # fmt: skip
     """Give a running broker that knows PATIENT and OTHER_PATIENT; its clock is set by hand."""
     specs = [DOCUMENT_INDEX, DELIVERY_QUEUE, AUDIT_TRAIL]
@@ -98,7 +99,7 @@ def broker_node(
             DocumentSubscriptions(
                 place.facts, place.keys, queue,
                 consumers=AllowedConsumers(consumers or ("http://127.0.0.1:*",)),
-                terms=Terms(timedelta(days=30)), most=20, clock=place.clock,
+                terms=Terms(timedelta(days=30)), most=most, clock=place.clock,
             ),
         )  # fmt: skip
         for patient_id in (PATIENT, OTHER_PATIENT):
