@@ -1,6 +1,6 @@
 """Code-set files as they come: our JSON, or the XML that the NIST XDS toolkit calls codes.xml.
 
-Implements nothing of a standard: the affinity domain's vocabulary (ITI TF-3 4.2.3.1) as data.
+Reads the affinity domain's vocabulary (ITI TF-3 4.2.3.1), which is data of the operator's.
 Called by `server.wiring`, which tells the operator when a file is none.
 """
 

@@ -67,13 +67,15 @@ def submission_set(whole: SubmissionSet) -> str:
     """Return the rim:RegistryPackage of a SubmissionSet."""
     parts = _Parts(whole.entry_uuid)
     return (
-        f"<rim:RegistryPackage {_id(whole.entry_uuid)}{_home(whole.home_community_id)} "
+        f"<rim:RegistryPackage {_id(whole.entry_uuid)} {_lid(whole.entry_uuid)}"
+        f"{_home(whole.home_community_id)} "
         f'objectType="{names.OBJECT_TYPE}RegistryPackage" '
         f'status="{_status(whole.availability_status)}">'
         + _slot("submissionTime", whole.submission_time)
         + _slot("intendedRecipient", *whole.intended_recipients)
         + _extra(whole.extra)
         + _texts(whole.title, whole.comments)
+        + _version(1)
         + "".join(parts.author(names.SUBMISSION_AUTHOR, a) for a in whole.authors)
         + parts.code(names.CONTENT_TYPE_CODE, whole.content_type_code)
         + parts.node(names.SUBMISSION_SET)
@@ -108,12 +110,13 @@ def association(edge: Association) -> str:
     """Return the rim:Association of an Association."""
     parts = _Parts(edge.entry_uuid)
     return (
-        f"<rim:Association {_id(edge.entry_uuid)} "
+        f"<rim:Association {_id(edge.entry_uuid)} {_lid(edge.entry_uuid)} "
         f'objectType="{names.OBJECT_TYPE}Association" '
         f'status="{_status(edge.availability_status)}" associationType="{edge.type}" '
         f'sourceObject="urn:uuid:{edge.source}" targetObject="urn:uuid:{edge.target}">'
         + _slot("SubmissionSetStatus", edge.submission_set_status)
         + _extra(edge.extra)
+        + _version(1)
         + parts.code(names.ASSOCIATION_DOCUMENTATION, edge.documentation)
         + "</rim:Association>"
     )
@@ -190,6 +193,11 @@ def _identity(thing: DocumentEntry | Folder) -> str:
 
 def _id(entry_uuid: UUID) -> str:
     return f'id="urn:uuid:{entry_uuid}"'
+
+
+def _lid(entry_uuid: UUID) -> str:
+    # What is never updated is its own first version.
+    return f'lid="urn:uuid:{entry_uuid}"'
 
 
 def _home(home_community_id: str) -> str:

@@ -1,7 +1,7 @@
 """Coding systems that a code set may admit as a whole, and how their codes are formed.
 
-Implements LOINC's mod 10 and SNOMED CT's Verhoeff check digit, so that a mistyped code of an
-admitted system is still refused. Used by `code_sets.py`.
+Implements the vocabulary rule of ITI TF-3 4.2.3.1 for whole systems with LOINC's mod 10 and SNOMED
+CT's Verhoeff check digit: a mistyped code is still refused. Used by `code_sets.py`.
 """
 
 from __future__ import annotations

@@ -267,6 +267,7 @@ def test_q4_leaves_are_whole(client: SoapClient, shelf: Shelf) -> None:
     (edge,) = xds.objects(foreign.query(client, GET_ASSOCIATIONS, {"$uuid": f"('{shelf.first}')"}))
     assert xds.slot(edge, "SubmissionSetStatus") == ["Original"]
     assert edge.get("status") == xds.APPROVED
+    assert edge.get("lid") == edge.get("id")
 
 
 @pytest.mark.parametrize(("level", "fine"), [("1", True), ("'2'", True), ("2", True), ("3", False)])
