@@ -13,6 +13,7 @@ from adapters.soap.client import Peer, SoapClient, tls_context
 from adapters.soap.replies import Replies
 from adapters.xds.communities import Communities, Community, Correlate
 from kernel.identifiers import PatientId, is_oid
+from registry.subscriptions.consumers import AllowedConsumers, BadConsumerRule
 from server.settings import BadSettings, CommunitySettings, GatewaySettings
 from server.wiring import Installation
 
@@ -36,10 +37,12 @@ def replies(here: Installation) -> Replies | None:
     gateway = here.settings.gateway
     if not gateway.reply_to:
         return None
-    for url in gateway.reply_to:
-        _web_address(url, "gateway.reply_to")
+    try:
+        allowed = AllowedConsumers(gateway.reply_to)
+    except BadConsumerRule as problem:
+        raise BadSettings(f"gateway.reply_to: {problem}") from problem
     tls = _tls(gateway.ca, gateway.certificate, gateway.key, "gateway")
-    made = Replies(SoapClient(here.blobs), gateway.reply_to, tls=tls)
+    made = Replies(SoapClient(here.blobs), allowed, tls=tls)
     here.on_close(made.close)
     return made
 

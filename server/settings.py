@@ -217,8 +217,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     reply_to: Annotated[
         tuple[str, ...],
         Meta(
-            description="URLs that asynchronous answers may go to, and everything below them; "
-            "empty = none."
+            description="Where asynchronous answers may go, written as subscriptions.consumers; "
+            "empty = nowhere."
         ),
     ] = ()
     ca: Annotated[

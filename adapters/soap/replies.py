@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from adapters.soap.client import Peer, SoapClient
 from adapters.soap.refusals import PeerUnavailable, TooManyReplies
+from registry.subscriptions.consumers import AllowedConsumers
+from registry.subscriptions.refusals import ConsumerNotAllowed
 
 log = logging.getLogger("pianku.soap.replies")
 AGAIN_SECONDS: Final = (2.0, 15.0, 60.0, 300.0)
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Replies:
     def __init__(
         self,
         client: SoapClient,
-        allowed: Sequence[str],
+        allowed: AllowedConsumers,
         *,
         tls: ssl.SSLContext | None = None,
         again_seconds: Sequence[float] = AGAIN_SECONDS,
@@ -48,7 +49,7 @@ class Replies:
         most: int = 200,
     ) -> None:
         self._client = client
-        self._allowed = tuple(urlsplit(address) for address in allowed)
+        self._allowed = allowed
         self._tls = tls
         self._again_seconds = tuple(again_seconds)
         self._stopping = threading.Event()
@@ -56,12 +57,12 @@ class Replies:
         self._room = threading.BoundedSemaphore(most)
 
     def allows(self, address: str) -> bool:
-        """Tell whether answers may go to this address: same place, below an allowed path."""
+        """Tell whether answers may go to this address."""
         try:
-            wanted = urlsplit(address)
-            return any(_covers(allowed, wanted) for allowed in self._allowed)
-        except ValueError:
+            self._allowed.check(address)
+        except ConsumerNotAllowed:
             return False
+        return True
 
     def reserve(self) -> None:
         """Take a place for one answer; raises TooManyReplies. Give it back or `send`."""
@@ -111,13 +112,3 @@ class Replies:
     def _done(self, message: Outgoing) -> None:
         self._room.release()
         message.let_go()
-
-
-def _covers(allowed: SplitResult, wanted: SplitResult) -> bool:
-    """Tell whether `wanted` is the allowed address or below it, in the same place."""
-    if wanted.username is not None or ".." in wanted.path or "%" in wanted.path:
-        return False
-    here = (allowed.scheme, allowed.hostname, allowed.port or _PORTS.get(allowed.scheme))
-    there = (wanted.scheme, wanted.hostname, wanted.port or _PORTS.get(wanted.scheme))
-    path = allowed.path.rstrip("/")
-    return here == there and (not path or wanted.path == path or wanted.path.startswith(f"{path}/"))

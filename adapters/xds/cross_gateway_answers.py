@@ -20,6 +20,7 @@ _OBJECTS: Final = f"{{{names.RIM}}}RegistryObjectList"
 _ERROR: Final = f"{{{names.RS}}}RegistryErrorList/{{{names.RS}}}RegistryError"
 _RESPONSE: Final = f"{{{names.RS}}}RegistryResponse"
 _QUERY_RESPONSE: Final = f"{{{names.QUERY}}}AdhocQueryResponse"
+_UNKNOWN_PATIENT: Final = "XDSUnknownPatientId"
 _MUST_TELL: Final = frozenset(
     f"{{{names.RIM}}}{name}" for name in ("ExtrinsicObject", "RegistryPackage", "ObjectRef")
 )
@@ -46,7 +47,8 @@ class Merged:
         """Add the objects and errors of an AdhocQueryResponse; return how many objects.
 
         Our own objects get our home; others' objects that do not tell theirs are left out with
-        an error, for nobody could retrieve them.
+        an error, for nobody could retrieve them. A community that does not know the patient has
+        nothing to say and nothing wrong with it.
         """
         if response.tag != _QUERY_RESPONSE:
             self._malformed(home)
@@ -57,7 +59,7 @@ class Merged:
         for thing in response.iterfind(f"{_OBJECTS}/*"):
             if own:
                 thing.set("home", home)
-            elif not thing.get("home") and thing.tag in _MUST_TELL:
+            elif thing.tag in _MUST_TELL and not HOME.fullmatch(thing.get("home", "")):
                 nameless.append(thing.get("id", "")[:64])
                 continue
             self.pieces.append(_text(thing))
@@ -77,9 +79,10 @@ class Merged:
 
     def _add_errors(self, response: etree._Element, home: str) -> None:
         found = [_registry_error(error, home) for error in response.iterfind(_ERROR)]
-        self.errors.extend(found)
+        told = [error for error in found if error.code != _UNKNOWN_PATIENT]
+        self.errors.extend(told)
         status = response.get("status", "")
-        if status in {names.SUCCESS, names.PARTIAL_SUCCESS}:
+        if status in {names.SUCCESS, names.PARTIAL_SUCCESS} or (found and not told):
             self.answered = True
         elif not found:
             self.errors.append(

@@ -27,6 +27,7 @@ from adapters.soap.replies import Replies
 from adapters.storage.local import LocalBlobStore
 from kernel.refusals import Forbidden
 from registry.access.values import Subject
+from registry.subscriptions.consumers import AllowedConsumers
 
 
 @dataclass
@@ -87,9 +88,8 @@ def door(receiver: Receiver, tmp_path: Path) -> Generator[str]:
         {"urn:ask": lambda _call: Answer("<b/>"), "urn:document": document, "urn:refuse": refuse},
         {},
     )
-    replies = Replies(
-        SoapClient(store), [f"{receiver.url}/replies"], again_seconds=(0.05, 0.05), most=2
-    )
+    allowed = AllowedConsumers([f"{receiver.url}/replies"])
+    replies = Replies(SoapClient(store), allowed, again_seconds=(0.05, 0.05), most=2)
     app = FastAPI(openapi_url=None)
     app.include_router(build_soap_router([service], _Gate(), store, Limits(), replies=replies))
     listener = socket.create_server(("127.0.0.1", 0))

@@ -409,10 +409,17 @@ def test_all_failing_is_a_failure(client: SoapClient, community: Elsewhere) -> N
     )  # fmt: skip
 
 
+def test_a_patient_unknown_elsewhere_is_no_error(client: SoapClient, community: Elsewhere) -> None:
+    community.query = lambda _call: found(errors=error("XDSUnknownPatientId"), status=names.FAILURE)
+    answer = ask(client, xds.FIND_DOCUMENTS, FIND)
+    assert (xds.status(answer), errors(answer)) == (xds.SUCCESS, [])
+
+
+@pytest.mark.parametrize("home", ["", "1.2.250.99.20", "urn:uuid:1"])
 def test_objects_that_do_not_tell_their_home_are_left_out(
-    client: SoapClient, community: Elsewhere
+    client: SoapClient, community: Elsewhere, home: str
 ) -> None:
-    community.query = lambda _call: found(theirs(""))
+    community.query = lambda _call: found(theirs(home))
     answer = ask(client, xds.FIND_DOCUMENTS, FIND)
     assert errors(answer) == [("XDSMissingHomeCommunityId", THEIRS)]
     assert THEIRS not in homes(answer)
@@ -488,8 +495,7 @@ def test_what_was_asked_elsewhere_is_recorded(
     ask(client, xds.FIND_DOCUMENTS, FIND)
     fetch(client, (THEIRS, THEIR_REPOSITORY, "1.2.9"))
     recorded = [
-        (r.fact.transaction, r.fact.outcome, r.fact.count)
-        for r in node.place.access.read(before)
+        (r.fact.transaction, r.fact.outcome, r.fact.count) for r in node.place.access.read(before)
     ]
     assert ("ITI-18", "success") in {row[:2] for row in recorded}
     assert ("ITI-38", "success", 1) in recorded
