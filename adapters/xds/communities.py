@@ -7,18 +7,23 @@ transactions ITI-38, ITI-39 and RAD-75; made by `server.web_door` from the setti
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 from adapters.soap.client import Peer, Reply, SoapClient
+from adapters.soap.refusals import PeerUnavailable
 from adapters.xds.encode import RegistryError
 from kernel.identifiers import PatientId
 from kernel.refusals import Refusal
 
 HOME: Final = re.compile(r"urn:oid:[0-2](\.(0|[1-9][0-9]*))+")
-_ASKERS: Final = 32
+_AT_ONCE: Final = 16
+_ROOM_SECONDS: Final = 2.0
+_GRACE_SECONDS: Final = 0.5
 
 Correlate = Callable[[PatientId, str], PatientId | None]
 """Patient id, assigning authority -> the id of the same patient there, when it is known."""
@@ -42,7 +47,11 @@ def _unknown(_patient: PatientId, _authority: str, /) -> PatientId | None:
 
 
 class Communities:
-    """Our home, the others by theirs, and the threads that ask them. Thread safe."""
+    """Our home, the others by theirs, and the threads that ask them. Thread safe.
+
+    Each address is asked so many questions at once, that one community that does not answer
+    does not take the threads that others need.
+    """
 
     def __init__(
         self,
@@ -56,12 +65,30 @@ class Communities:
         self.others: Mapping[str, Community] = {one.home: one for one in others}
         self.correlate = correlate
         self._client = client
-        self._threads = ThreadPoolExecutor(_ASKERS, "gateway")
+        urls = {
+            peer.url
+            for one in others
+            for peer in (one.query, one.retrieve, one.imaging)
+            if peer is not None
+        }
+        self._room = {url: threading.BoundedSemaphore(_AT_ONCE) for url in urls}
+        self._threads = ThreadPoolExecutor(max(1, _AT_ONCE * len(urls)), "gateway")
 
     def ask(self, peer: Peer, action: str, body: str, *, mtom: bool = False) -> Asking:
         """Begin to ask a community; the answer comes by `Asking.reply`."""
         assert self._client is not None, "communities are asked through a client"
-        return Asking(self._threads.submit(self._client.call, peer, action, body, mtom=mtom))
+        room = self._room[peer.url]
+        if not room.acquire(timeout=_ROOM_SECONDS):
+            busy: Future[Reply] = Future()
+            busy.set_exception(PeerUnavailable("too many questions wait for its answer"))
+            return Asking(busy, peer)
+        try:
+            future = self._threads.submit(self._client.call, peer, action, body, mtom=mtom)
+        except RuntimeError:  # we are closing
+            room.release()
+            raise
+        future.add_done_callback(lambda _future: room.release())
+        return Asking(future, peer)
 
     def close(self) -> None:
         """Let the threads end."""
@@ -71,12 +98,16 @@ class Communities:
 class Asking:
     """A question on its way to a community."""
 
-    def __init__(self, future: Future[Reply]) -> None:
+    def __init__(self, future: Future[Reply], peer: Peer) -> None:
         self._future = future
+        self._end = time.monotonic() + peer.total_seconds
 
     def reply(self) -> Reply:
-        """Wait for the answer; raises PeerUnavailable. How long it may take is the peer's."""
-        return self._future.result()
+        """Wait for the answer, as long as the peer may take; raises PeerUnavailable."""
+        try:
+            return self._future.result(max(0.0, self._end - time.monotonic()) + _GRACE_SECONDS)
+        except TimeoutError:  # a name that is not resolved knows no clock
+            raise PeerUnavailable("the other system took too long") from None
 
     def forget(self) -> None:
         """Let go of the answer, whenever it comes."""

@@ -34,6 +34,7 @@ WEST_HOME: Final = "urn:oid:2.25.880002"
 EAST_IDS: Final = "2.25.880011"
 WEST_IDS: Final = "2.25.880012"
 RAD69: Final = "urn:ihe:rad:2009:RetrieveImagingDocumentSet"
+RAD75: Final = "urn:ihe:rad:2011:CrossGatewayRetrieveImagingDocumentSet"
 RAD: Final = "urn:ihe:rad:xdsi-b:2009"
 PARTIAL: Final = "urn:ihe:iti:2007:ResponseStatusType:PartialSuccess"
 EXPLICIT: Final = "1.2.840.10008.1.2.1"
@@ -246,6 +247,16 @@ def test_images_of_the_other_community_are_fetched_by_its_manifest(
     assert set(got) == set(sent)
     for uid, dicom in got.items():
         assert pydicom.dcmread(DicomBytesIO(dicom)).PixelData == sent[uid].PixelData
+    # The holder itself, asked as a community, hands them out; what is of others it names.
+    direct = SoapClient(pair.west.http)
+    told = direct.call("/xca/imaging", RAD75, body, mtom=True)
+    assert told.action == f"{RAD75}Response"
+    assert set(retrieved(told)) == set(sent)
+    strange = direct.call("/xca/imaging", RAD75, body.replace(WEST_HOME, EAST_HOME), mtom=True)
+    assert set(xds.errors(strange)) == {"XDSUnknownCommunity"}
+    homeless = body.replace(f"<x:HomeCommunityId>{WEST_HOME}</x:HomeCommunityId>", "")
+    told = pair.consumer.call("/xca/imaging", RAD69, homeless, mtom=True)
+    assert set(xds.errors(told)) == {"XDSMissingHomeCommunityId"}
 
 
 def test_the_answer_goes_to_the_address_that_was_given(pair: Pair) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -16,13 +17,14 @@ from fastapi import FastAPI
 from lxml import etree
 
 import schemas
-from adapters.soap.client import Peer
+from adapters.soap.client import Peer, Reply
 from adapters.soap.client import SoapClient as Outgoing
 from adapters.soap.door import Answer, Call, SoapService, build_soap_router
 from adapters.soap.exchange import Part
 from adapters.soap.faults import SoapFault
 from adapters.soap.multipart import Limits
 from adapters.soap.names import XOP
+from adapters.soap.refusals import PeerUnavailable
 from adapters.storage.local import LocalBlobStore
 from adapters.xds import names
 from adapters.xds.communities import Communities, Community
@@ -517,3 +519,29 @@ def _nothing_held(node: Node) -> None:
     while node.incoming() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert node.incoming() == []
+
+
+def test_a_silent_community_takes_its_own_places_only(tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    class Client(Outgoing):
+        def call(self, *_arguments: object, **_more: object) -> Reply:
+            stop.wait(30)
+            raise PeerUnavailable
+
+    silent, other = Peer("http://silent/", total_seconds=0.2), Peer("http://other/")
+    made = Communities(
+        OURS, [Community(THEIRS, silent), Community(AWAY, other)], Client(LocalBlobStore(tmp_path))
+    )
+    asked = [made.ask(silent, "urn:ask", "<a/>") for _ in range(16)]
+    began = time.monotonic()
+    with pytest.raises(PeerUnavailable, match="too long"):
+        asked[0].reply()
+    with pytest.raises(PeerUnavailable, match="too many"):
+        made.ask(silent, "urn:ask", "<a/>").reply()
+    waiting = made.ask(other, "urn:ask", "<a/>")
+    assert time.monotonic() - began < 5
+    stop.set()
+    with pytest.raises(PeerUnavailable):
+        waiting.reply()
+    made.close()
