@@ -49,7 +49,7 @@ class NotificationDelivery:
         notify: Notifies,
         *,
         retrying: Retrying,
-        senders: int = 4,
+        senders: int = 8,
         look_seconds: float = 0.5,
         clock: Clock = now,
     ) -> None:

@@ -1,7 +1,7 @@
 """Refusals -> faults of WS-BaseNotification, each with the detail the standard gives it.
 
-Implements WS-BaseNotification 1.3, 4.2 (Subscribe), 6.1 (Renew, Unsubscribe) and WS-BaseFaults
-1.2. The nearest class in a refusal's ancestry decides. Called by ITI-52.
+ITI TF-2 3.52; implements WS-BaseNotification 1.3, 4.2 (Subscribe), 6.1 (Renew, Unsubscribe) and
+WS-BaseFaults 1.2. The nearest class in a refusal's ancestry decides. Called by ITI-52.
 """
 
 from __future__ import annotations

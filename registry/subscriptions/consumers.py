@@ -1,7 +1,7 @@
 """Where notifications may go: only to addresses that the installation allows.
 
-Guards against a subscriber who has us call where he cannot (SSRF). Pure; asked when somebody
-subscribes and again before each sending, for the setting may have changed.
+Implements the care ITI TF-2 3.52.6 asks for: a subscriber must not have us call where he cannot.
+Pure; asked when somebody subscribes and before each sending, for the setting may have changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Why a subscription, its renewal or its end was refused (WS-BaseNotification 1.3, 4 to 6).
+"""Why a subscription, its renewal or its end was refused (ITI TF-2 3.52).
 
 Raised by `commands.py` and by the adapter that reads filters; `adapters/xds` gives each its fault.
 """

@@ -1,6 +1,6 @@
 """When a subscription ends: xsd:dateTime or xsd:duration, within what the broker grants.
 
-Implements WS-BaseNotification 1.3, 4.2 (InitialTerminationTime) and 6.1.1 (Renew).
+ITI TF-2 3.52; implements WS-BaseNotification 1.3, 4.2 (InitialTerminationTime) and 6.1.1 (Renew).
 Called by `commands.py`; raises nothing: a text that is no time is None.
 """
 

@@ -11,6 +11,7 @@ from projections.audit_trail.projection import SPEC as AUDIT_TRAIL
 from projections.document_index.projection import SPEC as DOCUMENT_INDEX
 from projections.study_index import projection as study_index
 from repository.instances.stored import StoredInstances
+from tests.support.broker_door import Place, broker_door
 from tests.support.installation import installation
 from tests.support.soap import SoapClient
 from tests.support.xds_node import Node, make, serve
@@ -39,3 +40,27 @@ def client(node: Node) -> Generator[SoapClient]:
     made = SoapClient(node.http)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Place]:
+    """A notification broker behind a socket."""
+    engine = {}
+    if request.param == "postgresql":
+        dsn = request.getfixturevalue("postgres_dsn")
+        engine = {"dsn": dsn, "schema": "test_dsub"}
+    with broker_door(tmp_path_factory.mktemp("dsub"), **engine) as made:
+        yield made
+
+
+@pytest.fixture
+def subscriber(place: Place) -> SoapClient:
+    return place.client()
+
+
+@pytest.fixture
+def patient(place: Place) -> str:
+    """A patient of the test's own, so that the others' subscriptions stay silent."""
+    return place.patient()

@@ -20,11 +20,11 @@ def _notify(inside: str) -> str:
 
 
 def test_iti54_a_publication_is_brokered_to_subscribers(
-    place: Place, client: SoapClient, patient: str
+    place: Place, subscriber: SoapClient, patient: str
 ) -> None:
     with dsub.Recipient() as recipient:
-        dsub.subscribe(client, dsub.subscribe_body(recipient.address, dsub.of_patient(patient)))
-        dsub.subscribe(client, dsub.subscribe_body(
+        dsub.subscribe(subscriber, dsub.subscribe_body(recipient.address, dsub.of_patient(patient)))
+        dsub.subscribe(subscriber, dsub.subscribe_body(
             recipient.address, {"$XDSSubmissionSetPatientId": f"'{patient}'"},
             topic=dsub.SETS, query=dsub.SUBMISSION_SETS))  # fmt: skip
         foreign = entry(patient, repository_unique_id=new_uid())

@@ -17,10 +17,10 @@ from tests.support.submissions import entry, folder, submission, submission_set
 
 
 def test_iti52_a_subscription_has_an_address_and_an_end(
-    place: Place, client: SoapClient, patient: str
+    place: Place, subscriber: SoapClient, patient: str
 ) -> None:
     answer = dsub.subscribe(
-        client, dsub.subscribe_body(NOWHERE, dsub.of_patient(patient), termination="P1D")
+        subscriber, dsub.subscribe_body(NOWHERE, dsub.of_patient(patient), termination="P1D")
     )
     assert answer.action == f"{dsub.ACTIONS}/NotificationProducer/SubscribeResponse"
     assert answer.relates_to == answer.message_id
@@ -32,13 +32,13 @@ def test_iti52_a_subscription_has_an_address_and_an_end(
     assert told[1] - told[0] == timedelta(days=1)
 
 
-def test_iti52_without_an_end_the_broker_sets_one(client: SoapClient, patient: str) -> None:
+def test_iti52_without_an_end_the_broker_sets_one(subscriber: SoapClient, patient: str) -> None:
     for text in (
         "",
         '<w:InitialTerminationTime xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"/>',
     ):
         answer = dsub.subscribe(
-            client, dsub.subscribe_body(NOWHERE, dsub.of_patient(patient), more=text)
+            subscriber, dsub.subscribe_body(NOWHERE, dsub.of_patient(patient), more=text)
         )
         assert answer.body.findtext("n:TerminationTime", "", dsub.NAMES), answer.text()
 
@@ -70,13 +70,13 @@ OTHER_VALUES = {
 
 @pytest.mark.parametrize("name", DOCUMENT_PARAMETERS)
 def test_iti52_each_parameter_of_a_document_filter_narrows(
-    place: Place, client: SoapClient, patient: str, name: str
+    place: Place, subscriber: SoapClient, patient: str, name: str
 ) -> None:
     made = {}
     for values in (DOCUMENT_PARAMETERS, OTHER_VALUES):
         if name in values:
             body = dsub.subscribe_body(NOWHERE, dsub.of_patient(patient, **{name: values[name]}))
-            made[values is DOCUMENT_PARAMETERS] = dsub.reference(dsub.subscribe(client, body))
+            made[values is DOCUMENT_PARAMETERS] = dsub.reference(dsub.subscribe(subscriber, body))
     told = place.node.registered(
         entry(
             patient, event_codes=(Code("CT", "1.2.3"),), authors=(Author(person="^Example^Ada"),),
@@ -107,19 +107,19 @@ def test_iti52_each_parameter_of_a_document_filter_narrows(
     ],
 )  # fmt: skip
 def test_iti52_each_kind_of_filter_is_told_its_objects(
-    place: Place, client: SoapClient, patient: str, query: str, topic: str,
+    place: Place, subscriber: SoapClient, patient: str, query: str, topic: str,
     parameters: dict[str, str],
 ) -> None:  # fmt: skip
     parameters = {k: f"'{patient}'" if v == "PATIENT" else v for k, v in parameters.items()}
     with dsub.Recipient() as recipient:
-        reference = dsub.reference(dsub.subscribe(client, dsub.subscribe_body(
+        reference = dsub.reference(dsub.subscribe(subscriber, dsub.subscribe_body(
             recipient.address, parameters, topic=topic, query=query)))  # fmt: skip
         document, held = entry(patient), folder(patient)
         whole = submission_set(patient, intended_recipients=("|Welby^Marcus",))
         place.node.register(submission(document, held, whole=whole))
         place.deliver()
         (envelope,) = recipient.taken
-        dsub.unsubscribe(client, reference)
+        dsub.unsubscribe(subscriber, reference)
     expected = {dsub.SETS: whole, dsub.FOLDERS: held}.get(topic, document)
     told = dsub.told(envelope)
     assert told.get("id") == f"urn:uuid:{expected.entry_uuid}"
@@ -138,10 +138,10 @@ def test_iti52_each_kind_of_filter_is_told_its_objects(
     ],
 )
 def test_iti52_other_products_ways_to_write_a_topic(
-    client: SoapClient, patient: str, dialect: str, topic: str
+    subscriber: SoapClient, patient: str, dialect: str, topic: str
 ) -> None:
     body = dsub.subscribe_body(NOWHERE, dsub.of_patient(patient), topic=topic)
-    assert dsub.reference(dsub.subscribe(client, body.replace(dsub.SIMPLE, dialect)))
+    assert dsub.reference(dsub.subscribe(subscriber, body.replace(dsub.SIMPLE, dialect)))
 
 
 def test_iti52_only_the_subscriber_ends_and_renews_his_subscription(
@@ -165,9 +165,9 @@ def test_iti52_only_the_subscriber_ends_and_renews_his_subscription(
 
 
 @pytest.mark.parametrize("path", [f"/dsub/{uuid4()}", "/dsub/nonsense"])
-def test_iti52_an_unknown_subscription_is_a_fault(client: SoapClient, path: str) -> None:
-    assert dsub.fault(dsub.unsubscribe(client, path)) == "ResourceUnknownFault"
-    assert dsub.fault(dsub.renew(client, path, "P1D")) == "ResourceUnknownFault"
+def test_iti52_an_unknown_subscription_is_a_fault(subscriber: SoapClient, path: str) -> None:
+    assert dsub.fault(dsub.unsubscribe(subscriber, path)) == "ResourceUnknownFault"
+    assert dsub.fault(dsub.renew(subscriber, path, "P1D")) == "ResourceUnknownFault"
 
 
 def test_iti52_who_may_not_query_may_not_subscribe(place: Place, patient: str) -> None:
@@ -181,9 +181,9 @@ def test_iti52_who_may_not_query_may_not_subscribe(place: Place, patient: str) -
 
 
 def test_iti52_the_ledger_holds_no_patient_id_in_clear(
-    place: Place, client: SoapClient, patient: str
+    place: Place, subscriber: SoapClient, patient: str
 ) -> None:
-    dsub.subscribe(client, dsub.subscribe_body(NOWHERE, dsub.of_patient(patient)))
+    dsub.subscribe(subscriber, dsub.subscribe_body(NOWHERE, dsub.of_patient(patient)))
     local = patient.partition("^")[0]
     rows = place.node.place.facts.recorder.rows(0, 100_000, topics=())
     bodies = [row.body for row in rows if row.topic == "subscription.created:v1"]

@@ -17,27 +17,25 @@ def test_iti53_what_a_subscriber_may_see_is_decided_at_the_sending(
     with dsub.Recipient() as recipient:
         token = place.node.place.administration.issue_token("reader", ("system",))
         place.node.place.guard.directory.refresh()
-        client = SoapClient(place.http, {"Authorization": f"Bearer {token.secret}"})
-        reference = dsub.reference(dsub.subscribe(
-            client, dsub.subscribe_body(recipient.address, dsub.of_patient(patient))))  # fmt: skip
+        subscriber = SoapClient(place.http, {"Authorization": f"Bearer {token.secret}"})
+        reference = dsub.reference(dsub.subscribe(subscriber, dsub.subscribe_body(recipient.address, dsub.of_patient(patient))))  # fmt: skip
         place.node.registered(entry(patient))
         assert place.deliver() == 1
         place.node.place.administration.revoke_token(token.token_id)
         place.node.place.guard.directory.refresh()
         place.node.registered(entry(patient))
         assert place.deliver() == 0
-        client.close()
+        subscriber.close()
         assert len(recipient.taken) == 1
     (_, withheld) = place.notifications(reference)
     assert (withheld.state, withheld.reason) == ("withheld", "unauthenticated")
 
 
 def test_iti53_an_address_that_is_allowed_no_more_gets_nothing(
-    place: Place, client: SoapClient, patient: str
+    place: Place, subscriber: SoapClient, patient: str
 ) -> None:
     with dsub.Recipient() as recipient:
-        reference = dsub.reference(dsub.subscribe(
-            client, dsub.subscribe_body(recipient.address, dsub.of_patient(patient))))  # fmt: skip
+        reference = dsub.reference(dsub.subscribe(subscriber, dsub.subscribe_body(recipient.address, dsub.of_patient(patient))))  # fmt: skip
         place.node.registered(entry(patient))
         place.delivery._notify = dataclasses.replace(place.notify, consumers=AllowedConsumers(()))
         try:
@@ -49,14 +47,13 @@ def test_iti53_an_address_that_is_allowed_no_more_gets_nothing(
 
 
 def test_iti53_each_sending_is_in_the_audit_trail(
-    place: Place, client: SoapClient, patient: str
+    place: Place, subscriber: SoapClient, patient: str
 ) -> None:
     with dsub.Recipient() as recipient:
-        reference = dsub.reference(dsub.subscribe(
-            client, dsub.subscribe_body(recipient.address, dsub.of_patient(patient))))  # fmt: skip
+        reference = dsub.reference(dsub.subscribe(subscriber, dsub.subscribe_body(recipient.address, dsub.of_patient(patient))))  # fmt: skip
         told = place.node.registered(entry(patient))
         assert place.deliver() == 1
-        dsub.unsubscribe(client, reference)
+        dsub.unsubscribe(subscriber, reference)
     events = [
         recorded.fact
         for recorded in place.node.place.access.read(0, 100_000)

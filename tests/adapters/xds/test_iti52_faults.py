@@ -58,14 +58,14 @@ REFUSED = {
 
 @pytest.mark.parametrize(("inside", "expected"), REFUSED.values(), ids=REFUSED)
 def test_iti52_a_filter_that_cannot_be_evaluated_is_a_fault(
-    client: SoapClient, inside: str, expected: str
+    subscriber: SoapClient, inside: str, expected: str
 ) -> None:
     body = (
         f'<w:Subscribe xmlns:w="{dsub.WSNT}" xmlns:rim="{xds.RIM}" xmlns:a="{dsub.ADDRESSING}">'
         f"<w:ConsumerReference><a:Address>{NOWHERE}</a:Address></w:ConsumerReference>"
         f"<w:Filter>{inside}</w:Filter></w:Subscribe>"
     )
-    answer = dsub.subscribe(client, body)
+    answer = dsub.subscribe(subscriber, body)
     assert dsub.fault(answer) == expected
     assert answer.http_status == 400
     assert "PIDSECRET" not in answer.text()
@@ -86,14 +86,14 @@ def test_iti52_a_filter_that_cannot_be_evaluated_is_a_fault(
     ],
 )  # fmt: skip
 def test_iti52_what_cannot_be_granted_is_a_fault(
-    client: SoapClient, change: Any, expected: str | None
+    subscriber: SoapClient, change: Any, expected: str | None
 ) -> None:
     told = {"consumer": NOWHERE, "parameters": dsub.of_patient(PATIENT)}
     if isinstance(change, tuple):
         body = dsub.subscribe_body(**told).replace(*change).replace("</w:Filter>", "</w:NoFilter>")
-        assert dsub.subscribe(client, body).is_fault
+        assert dsub.subscribe(subscriber, body).is_fault
         return
-    answer = dsub.subscribe(client, dsub.subscribe_body(**{**told, **change}))
+    answer = dsub.subscribe(subscriber, dsub.subscribe_body(**{**told, **change}))
     assert dsub.fault(answer) == expected
     if "TerminationTime" in str(expected):
         assert answer.body.find(".//n:MaximumTime", dsub.NAMES) is not None
