@@ -160,7 +160,7 @@ def _nodes_beside(listed: etree._Element, ids: Ids) -> dict[UUID | None, list[st
     """Return the classificationNodes that stand beside their objects, by object."""
     found: dict[UUID | None, list[str]] = {}
     for child in listed.iterfind(_CLASSIFICATION):
-        node = child.get("classificationNode", "").strip()
+        node = child.get("classificationNode", "").strip().lower()
         if not node:
             raise MetadataInvalid(
                 "a Classification by a code must stand in the object it classifies",

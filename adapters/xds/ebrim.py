@@ -125,19 +125,19 @@ class EbrimObject:
     def _classification(self, child: etree._Element) -> None:
         if not _same(child.get("classifiedObject", ""), self.id):
             raise self.refusal("Classification", "classifies another object than the one it is in")
-        node = child.get("classificationNode", "").strip()
+        node = child.get("classificationNode", "").strip().lower()
         if node:
             if node in names.LIMITED_METADATA:
                 raise self.refusal("limitedMetadata", "is not accepted by a registry")
             self.nodes.append(node)
             return
-        scheme = child.get("classificationScheme", "").strip()
+        scheme = child.get("classificationScheme", "").strip().lower()
         self._codes.setdefault(scheme, []).append(child)
 
     def _identifier(self, child: etree._Element) -> None:
         if not _same(child.get("registryObject", ""), self.id):
             raise self.refusal("ExternalIdentifier", "belongs to another object than it is in")
-        scheme = child.get("identificationScheme", "").strip()
+        scheme = child.get("identificationScheme", "").strip().lower()
         if scheme in self._identifiers:
             raise self.refusal("ExternalIdentifier", f"of scheme {scheme[:80]} occurs twice")
         self._identifiers[scheme] = child.get("value", "").strip()

@@ -22,6 +22,7 @@ from adapters.xds.rad68_provide_and_register_imaging import ExamineManifests
 from kernel.context import acting_as
 from kernel.refusals import Forbidden, Refusal
 from registry.access.values import Resource
+from registry.documents.refusals import MetadataInvalid
 from repository.objects.refusals import ContentMissing, MetadataMissing
 from repository.tiers.ports import Incoming
 from workflows.provide_and_register import ProvideAndRegister
@@ -132,7 +133,9 @@ def _described(decoded: DecodedSubmission, document_id: str) -> UUID:
 
 def _content(call: Call, document_id: str, element: etree._Element, *, again: bool) -> Incoming:
     if again:
-        raise SoapFault(f"two documents have the id {document_id[:80]!r}")
+        raise MetadataInvalid(
+            f"two documents have the id {document_id[:80]!r}", attribute="Document"
+        )
     content = call.exchange.content(element)
     if content is None:
         raise ContentMissing(f"the document {document_id[:80]!r} is empty", object=document_id[:80])

@@ -123,6 +123,19 @@ def request_slots(text: str) -> str:
     return text.replace("<q:RegistryObjectList>", f"{slots}<q:RegistryObjectList>")
 
 
+def schemes_in_capitals(text: str) -> str:
+    schemes = [*foreign.DOCUMENT_CODES, names.SUBMISSION_SET, names.DOCUMENT_UNIQUE_ID]
+    for scheme in schemes:
+        text = text.replace(f'"{scheme}"', f'"urn:uuid:{scheme[9:].upper()}"')
+    return text
+
+
+def types_of_another_schema(text: str) -> str:
+    xsi = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type'
+    text = text.replace("<q:Association ", f'<q:Association {xsi}="q:AssociationType1" ')
+    return text.replace("<q:ExtrinsicObject ", f'<q:ExtrinsicObject {xsi}="q:ExtrinsicObjectType" ')
+
+
 def backwards(text: str) -> str:
     root = etree.fromstring(text)
     root[0][:] = reversed(root[0])
@@ -164,6 +177,8 @@ QUIRKS: dict[str, Callable[[str], str]] = {
     "optional attributes": with_attributes,
     "versions": versions,
     "a schema's location": schema_location,
+    "schemes in capitals": schemes_in_capitals,
+    "types of another schema": types_of_another_schema,
     "slots of the request": request_slots,
     "objects backwards": backwards,
     "slots backwards": slots_backwards,
