@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from kernel.ledger.seals import Sealer
 from server.broker import delivery
@@ -71,6 +72,10 @@ def _publish(here: Installation) -> PublishStudy:
             accession_authority=identity.assigning_authority,
             retrieve_ae_title=here.settings.dimse.ae_title,
             code_sets=here.rules.code_sets,
+            described=here.settings.manifest.flavour == "mado",
+            retrieve_url=here.settings.manifest.retrieve_url.rstrip("/"),
+            institution=here.settings.domain.institution,
+            zone=ZoneInfo(here.settings.timezone),
         ),
     )
 

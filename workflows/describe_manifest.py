@@ -6,9 +6,11 @@ study index's rows; called by `publish_study`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,10 +27,11 @@ from registry.documents.values import (
     Submission,
     SubmissionSet,
 )
-from repository.instances.manifest import KEY_OBJECT_SELECTION
+from repository.instances.manifest import KEY_OBJECT_SELECTION, Manifest, ManifestOrder
 from workflows.identify_patient import escaped
 
 ACCESSION: Final = "urn:ihe:iti:xds:2013:accession"
+ORDER: Final = "urn:ihe:iti:xds:2013:order"
 STUDY: Final = "urn:ihe:iti:xds:2016:studyInstanceUID"
 DICOM_UIDS: Final = "1.2.840.10008.2.6.1"
 _LOINC: Final = "2.16.840.1.113883.6.1"
@@ -61,11 +64,13 @@ _DERIVED: Final = frozenset(
 """Modalities that acquire nothing (not of PS3.16 CID 29)."""
 _TIME: Final = re.compile(r"[0-9]{2}(?:[0-9]{2}(?:[0-9]{2})?)?")
 _PROCEDURE_CODE: Final = "00081032"
-_REGION: Final = "00082218"
+REGION: Final = "00082218"
 _REQUEST: Final = "00400275"
 _ACCESSION: Final = "00080050"
 _ACCESSION_ISSUER: Final = "00080051"
 _UNIVERSAL_ID: Final = "00400032"
+_PLACER_NUMBER: Final = "00402016"
+_PLACER: Final = "00400026"
 
 _IMAGES: Final = Code("IMAGES", "1.3.6.1.4.1.19376.1.2.6.1", "Images")
 _IMAGING_STUDY: Final = Code("18748-4", _LOINC, "Diagnostic imaging study")
@@ -97,6 +102,14 @@ class ManifestPolicy:
     practice_setting_code: Code = _RADIOLOGY
     confidentiality_code: Code = _NORMAL
     code_sets: CodeSets = field(default=NO_CODE_SETS)
+    described: bool = False
+    """Write manifests with description (MADO) instead of classic ones."""
+    retrieve_url: str = ""
+    """Base URI of our WADO-RS service as others reach it; empty: not told."""
+    institution: str = ""
+    """For studies that name none."""
+    zone: tzinfo = UTC
+    """Of the dates and times in manifests with description."""
 
     @property
     def location_uid(self) -> str:
@@ -114,12 +127,16 @@ class Described:
     patient: PatientId
     replaces: UUID | None
     submission_time: str
+    manifest: Manifest
+    """What the manifest itself tells."""
+    modalities: tuple[str, ...]
+    """Of the series that it names."""
 
 
 def describe(
     study: StudyRow, metadata: Sequence[Metadata], made: Described, policy: ManifestPolicy
 ) -> Submission:
-    """Return the submission of a manifest; `metadata` has an instance of each series.
+    """Return the submission of a manifest; `metadata` has an instance of each shared series.
 
     Its identifiers follow from the manifest's uniqueId, so that the same manifest can only be
     registered once.
@@ -127,6 +144,7 @@ def describe(
     entry_uuid = stream_id("manifest-entry", made.unique_id)
     set_uuid = stream_id("manifest-submission", made.unique_id)
     patient = str(made.patient)
+    described = made.manifest if policy.described else None
     entry = DocumentEntry(
         entry_uuid=entry_uuid,
         unique_id=made.unique_id,
@@ -141,14 +159,14 @@ def describe(
         healthcare_facility_type_code=policy.facility_type_code,
         practice_setting_code=policy.practice_setting_code,
         confidentiality_codes=(policy.confidentiality_code,),
-        event_codes=event_codes(study.modalities, metadata),
+        event_codes=event_codes(made.modalities, metadata, described),
         creation_time=dtm(study.last_at),
         service_start_time=start_time(study.study_date, study.study_time),
         language_code=policy.language_code,
         title=study.description[:128],
         source_patient_id=patient,
         source_patient_info=patient_info(study, patient),
-        reference_ids=reference_ids(study, metadata, policy.accession_authority),
+        reference_ids=reference_ids(study, metadata, policy),
     )
     submission_set = SubmissionSet(
         entry_uuid=set_uuid,
@@ -165,36 +183,94 @@ def describe(
     )
 
 
-def event_codes(modalities: Iterable[str], metadata: Iterable[Metadata]) -> tuple[Code, ...]:
-    """Return the acquisition modalities and anatomic regions of a study, and nothing else."""
+def event_codes(
+    modalities: Iterable[str], metadata: Sequence[Metadata], manifest: Manifest | None = None
+) -> tuple[Code, ...]:
+    """Return the acquisition modalities and anatomic regions of a study, and nothing else.
+
+    A manifest with description adds its high-level regions and the procedure codes.
+    """
     found = [Code(m, DICOM_UIDS, m) for m in modalities if m not in _DERIVED]
-    for instance in metadata:
-        for item in _items(instance, _REGION):
-            region = _coded(item)
-            if region is not None and not any(region.same_as(known) for known in found):
-                found.append(region)
+    tags = (REGION,) if manifest is None else (REGION, _PROCEDURE_CODE)
+    told = [_coded(item) for tag in tags for one in metadata for item in items(one, tag)]
+    if manifest is not None:
+        told += [Code(one.value, _SNOMED, one.display) for one in manifest.regions]
+    for code in told:
+        if code is not None and not any(code.same_as(known) for known in found):
+            found.append(code)
     return tuple(found)
 
 
 def reference_ids(
-    study: StudyRow, metadata: Iterable[Metadata], accession_authority: str
+    study: StudyRow, metadata: Sequence[Metadata], policy: ManifestPolicy
 ) -> tuple[str, ...]:
-    """Return the referenceIdList: every accession number, and the Study Instance UID."""
+    """Return the referenceIdList: accession numbers, with MADO also orders, and the study."""
+    if policy.described:
+        known = orders(study, metadata, policy)
+        numbers = [(one.accession_number, one.accession_authority) for one in known]
+        placed = [(one.placer_number, one.placer_authority) for one in known if one.placer_number]
+    else:
+        numbers, placed = list(_accessions(study, metadata, policy.accession_authority)), []
+    told = [f"{escaped(n)}^^^&{issuer}&ISO^{ACCESSION}" for n, issuer in dict.fromkeys(numbers)]
+    told += [f"{escaped(n)}^^^&{issuer}&ISO^{ORDER}" for n, issuer in dict.fromkeys(placed)]
+    return (*told, f"{study.study_uid}^^^^{STUDY}")
+
+
+def orders(
+    study: StudyRow, metadata: Iterable[Metadata], policy: ManifestPolicy
+) -> tuple[ManifestOrder, ...]:
+    """Return what a study answers, one or more (RAD TF-3 6.X.2.6.1, the three cases).
+
+    A study without an accession number gets one of ours, the same each time.
+    """
+    metadata = list(metadata)
+    placed: dict[str, tuple[str, str]] = {}
+    for instance in metadata:
+        for place in (instance, *items(instance, _REQUEST)):
+            placer = text(place, _PLACER_NUMBER)
+            if placer:
+                number = text(place, _ACCESSION) or study.accession
+                placed.setdefault(number, (placer, _authority(place, _PLACER, policy)))
+    found = _accessions(study, metadata, policy.accession_authority)
+    if not found:
+        made = hashlib.sha256(study.study_uid.encode()).hexdigest()[:15].upper()
+        found = {(f"X{made}", policy.source_oid): None}
+    unplaced = placed.get("", ("", ""))
+    return tuple(
+        ManifestOrder(
+            accession_number=number,
+            accession_authority=issuer,
+            placer_number=placed.get(number, unplaced)[0],
+            placer_authority=placed.get(number, unplaced)[1],
+        )
+        for number, issuer in found
+    )
+
+
+def _authority(place: Metadata, tag: str, policy: ManifestPolicy) -> str:
+    issuers = items(place, tag)
+    issuer = text(issuers[0], _UNIVERSAL_ID) if issuers else ""
+    return issuer if is_oid(issuer) else policy.accession_authority
+
+
+def _accessions(
+    study: StudyRow, metadata: Iterable[Metadata], authority: str
+) -> dict[tuple[str, str], None]:
+    """Return every accession number with the OID of its issuer."""
     numbers: dict[tuple[str, str], None] = {}
     if study.accession:
-        numbers[study.accession, accession_authority] = None
+        numbers[study.accession, authority] = None
     for instance in metadata:
-        for place in (instance, *_items(instance, _REQUEST)):
-            number = _text(place, _ACCESSION)
-            issuers = _items(place, _ACCESSION_ISSUER)
-            issuer = _text(issuers[0], _UNIVERSAL_ID) if issuers else ""
+        for place in (instance, *items(instance, _REQUEST)):
+            number = text(place, _ACCESSION)
+            issuers = items(place, _ACCESSION_ISSUER)
+            issuer = text(issuers[0], _UNIVERSAL_ID) if issuers else ""
             if number and is_oid(issuer):
-                numbers.pop((number, accession_authority), None)
+                numbers.pop((number, authority), None)
             if number:
-                known = issuer if is_oid(issuer) else accession_authority
+                known = issuer if is_oid(issuer) else authority
                 numbers[number, known] = None
-    told = [f"{escaped(n)}^^^&{issuer}&ISO^{ACCESSION}" for n, issuer in numbers]
-    return (*told, f"{study.study_uid}^^^^{STUDY}")
+    return numbers
 
 
 def patient_info(study: StudyRow, patient_id: str) -> tuple[str, ...]:
@@ -219,7 +295,7 @@ def start_time(date: str, time: str) -> str:
 
 def _type_code(metadata: Iterable[Metadata], policy: ManifestPolicy) -> Code:
     for instance in metadata:
-        for item in _items(instance, _PROCEDURE_CODE):
+        for item in items(instance, _PROCEDURE_CODE):
             code = _coded(item)
             if code is None:
                 continue
@@ -258,19 +334,21 @@ def _person(name: str) -> str:
 
 
 def _coded(item: Metadata) -> Code | None:
-    value = _text(item, "00080100")
-    designator = _text(item, "00080102")
-    scheme = _SCHEMES.get(designator, "") or _text(item, "0008010C")
+    value = text(item, "00080100")
+    designator = text(item, "00080102")
+    scheme = _SCHEMES.get(designator, "") or text(item, "0008010C")
     if not value or not is_oid(scheme):
         return None
-    return Code(value, scheme, _text(item, "00080104") or value)
+    return Code(value, scheme, text(item, "00080104") or value)
 
 
-def _items(place: Metadata, tag: str) -> Sequence[Metadata]:
+def items(place: Metadata, tag: str) -> Sequence[Metadata]:
+    """Return the items of a sequence."""
     values = (place.get(tag) or {}).get("Value") or ()
     return [value for value in values if isinstance(value, Mapping)]
 
 
-def _text(place: Metadata, tag: str) -> str:
+def text(place: Metadata, tag: str) -> str:
+    """Return the first value of an attribute, empty when absent."""
     values = (place.get(tag) or {}).get("Value") or ("",)
     return str(values[0] or "").strip()

@@ -6,7 +6,6 @@ Run by `server.wiring` beside the projector; any number may run at the same time
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
@@ -19,23 +18,23 @@ from uuid import UUID
 import msgspec
 
 from kernel.context import Envelope, acting_as
-from kernel.identifiers import stable_uid
-from kernel.ledger.ports import Ledger, StreamAppend, StreamMoved
+from kernel.ledger.ports import Append, Ledger, StreamAppend, StreamMoved
 from kernel.refusals import Conflict, Refusal
 from kernel.times import Clock, dtm, now
 from projections.study_index.attributes import MARK
 from projections.study_index.view import InstanceRow, StudyIndex, StudyRow
+from registry.documents import commands as documents
 from registry.studies import commands
 from repository.instances import manifest_document
-from repository.instances.manifest import Manifest, ManifestInstance
 from repository.objects import commands as objects
 from repository.tiers.ports import BlobStore, Incoming
+from workflows.compose_manifest import Material, compose, is_key_object
 from workflows.describe_manifest import Described, ManifestPolicy, Metadata, describe
 from workflows.identify_patient import PatientPolicy
 from workflows.register_documents import RegisterDocuments
 
 log = logging.getLogger("pianku.publisher")
-_MOST_SERIES: Final = 100
+_MOST: Final = 100
 """Series whose first instance is looked at for codes and accession numbers."""
 _FIRST_RETRY_SECONDS: Final = 5.0
 _LAST_RETRY_SECONDS: Final = 3600.0
@@ -95,28 +94,32 @@ class PublishStudy:
         if completed is not None:
             self._facts.append(completed)
             version += 1
-        patient = self._register.survivors.patient_id(self._patients.patient(_Patient(row)))
-        octets = self._manifest(row, instances)
-        unique_id = manifest_uid(row.study_uid, instances, self._policy)
+        material = self._material(row, instances)
+        if not material.shared():
+            return self._withdraw(study, version, envelope)
+        own = self._patients.patient(_Patient(row))
+        manifest = compose(row, material, own, self._policy)
         incoming = self._blobs.incoming(with_sha1=True)
         try:
-            incoming.write(octets)
+            incoming.write(manifest_document.build(manifest))
             incoming.seal()
             made = Described(
-                unique_id=unique_id,
+                unique_id=manifest.sop_uid,
                 sha1=incoming.sha1,
                 size=incoming.size,
-                patient=patient,
+                patient=self._register.survivors.patient_id(own),
                 replaces=self._replaced(study),
                 submission_time=dtm(self._clock()),
+                manifest=manifest,
+                modalities=material.modalities(row),
             )
-            submission = describe(row, self._metadata(row, instances), made, self._policy)
+            submission = describe(row, material.shared_metadata(), made, self._policy)
             entry_uuid = submission.entries[0].entry_uuid
             said = commands.publish(
                 study,
                 version,
                 entry_uuid=entry_uuid,
-                unique_id=unique_id,
+                unique_id=manifest.sop_uid,
                 instance_count=study.instance_count,
             )
             self._register.with_objects(
@@ -125,6 +128,18 @@ class PublishStudy:
         finally:
             incoming.discard()
         log.info("manifest published", extra={"instances": study.instance_count})
+        return True
+
+    def _withdraw(self, study: commands.Study, version: int, envelope: Envelope) -> bool:
+        """Deprecate the manifest of a study of which everything was rejected (IOCM)."""
+        streams = [commands.withdraw(study, version)]
+        if study.manifest is not None:
+            last = study.manifest.entry_uuid
+            deprecated = documents.deprecate(self._register.load((last,))[last])
+            if deprecated is not None:
+                streams.append(deprecated)
+        self._facts.append(Append(tuple(streams), (), envelope))
+        log.info("manifest withdrawn", extra={"instances": study.instance_count})
         return True
 
     def _replaced(self, study: commands.Study) -> UUID | None:
@@ -137,42 +152,17 @@ class PublishStudy:
         incoming.keep()
         return objects.store(incoming, tier=self._blobs.tier), said
 
-    def _manifest(self, row: StudyRow, instances: Sequence[InstanceRow]) -> bytes:
-        return manifest_document.build(
-            Manifest(
-                sop_uid=manifest_uid(row.study_uid, instances, self._policy),
-                study_uid=row.study_uid,
-                instances=tuple(
-                    ManifestInstance(one.series_uid, one.sop_class, one.sop_uid)
-                    for one in instances
-                ),
-                # Not the clock: the same study gives the same octets, whoever publishes it.
-                created=row.last_at,
-                patient_id=row.patient_id,
-                patient_id_issuer=row.issuer,
-                patient_name=row.name,
-                patient_birth_date=row.birth_date,
-                patient_sex=row.sex,
-                accession_number=row.accession,
-                study_id=row.study_id,
-                study_date=row.study_date,
-                study_time=row.study_time,
-                study_description=row.description,
-                referring_physician_name=row.referring,
-                retrieve_ae_title=self._policy.retrieve_ae_title,
-                retrieve_location_uid=self._policy.location_uid,
-            )
-        )
-
-    def _metadata(self, row: StudyRow, instances: Sequence[InstanceRow]) -> list[Metadata]:
+    def _material(self, row: StudyRow, instances: Sequence[InstanceRow]) -> Material:
         first: dict[str, InstanceRow] = {}
         for one in instances:
             first.setdefault(one.series_uid, one)
-        found = []
-        for one in list(first.values())[:_MOST_SERIES]:
-            json = self._index.instance_metadata(row.study_uid, one.series_uid, one.sop_uid)
-            if json:
-                found.append(msgspec.json.decode(json.replace(MARK, b"")))
+        metadata = {one.series_uid: self._metadata(one) for one in list(first.values())[:_MOST]}
+        notes = {one.sop_uid: self._metadata(one) for one in instances if is_key_object(one)}
+        return Material(instances, self._index.series_of(row.study_uid), metadata, notes)
+
+    def _metadata(self, one: InstanceRow) -> Metadata:
+        json = self._index.instance_metadata(one.study_uid, one.series_uid, one.sop_uid)
+        found: Metadata = msgspec.json.decode(json.replace(MARK, b"")) if json else {}
         return found
 
 
@@ -249,14 +239,6 @@ class StudyPublisher:
         wait = min(waited * 2 or _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS)
         self._failed[study_uid] = (time.monotonic() + wait, wait)
         log.warning("study not published", extra={"code": code, "retry_seconds": wait})
-
-
-def manifest_uid(study_uid: str, instances: Sequence[InstanceRow], policy: ManifestPolicy) -> str:
-    """Return the SOP Instance UID of the manifest of exactly these instances."""
-    digest = hashlib.sha256()
-    for uid in sorted(one.sop_uid for one in instances):
-        digest.update(uid.encode() + b"\n")
-    return stable_uid("manifest", policy.repository_oid, study_uid, digest.hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

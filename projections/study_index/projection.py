@@ -29,7 +29,12 @@ from projections.study_index.rows import (
 )
 from projections.study_index.tables import Tables
 from registry.patients.events import PatientAbsorbed, PatientShredded
-from registry.studies.events import InstancesStored, ManifestPublished, StudyCompleted
+from registry.studies.events import (
+    InstancesStored,
+    ManifestPublished,
+    ManifestWithdrawn,
+    StudyCompleted,
+)
 from repository.instances.dicom_json import member, to_json
 from repository.instances.header import HeaderSource, InstanceHeader
 
@@ -60,7 +65,11 @@ class StudyIndexProjection:
                 case InstancesStored() as fact:
                     self._stored(work, fact, event)
                 case (
-                    StudyCompleted() | ManifestPublished() | PatientAbsorbed() | PatientShredded()
+                    StudyCompleted()
+                    | ManifestPublished()
+                    | ManifestWithdrawn()
+                    | PatientAbsorbed()
+                    | PatientShredded()
                 ) as fact:
                     work.flush()
                     _other(work, fact, event)
@@ -297,7 +306,11 @@ def _instance_json(seen: InstanceSeen, path: bytes) -> bytes:
 
 def _other(
     work: _Work,
-    fact: StudyCompleted | ManifestPublished | PatientAbsorbed | PatientShredded,
+    fact: StudyCompleted
+    | ManifestPublished
+    | ManifestWithdrawn
+    | PatientAbsorbed
+    | PatientShredded,
     event: Recorded,
 ) -> None:
     connection, tables = work.connection, work.tables
@@ -320,6 +333,19 @@ def _other(
                     pending=studies.c.instance_count > fact.instance_count,
                     manifest_uid=fact.unique_id,
                     manifest_entry=str(fact.entry_uuid),
+                )
+            )
+            work.forget(fact.study_uid)
+            work.load({fact.study_uid})
+        case ManifestWithdrawn():
+            connection.execute(
+                studies.update()
+                .where(studies.c.study_uid == fact.study_uid)
+                .values(
+                    published_count=fact.instance_count,
+                    pending=studies.c.instance_count > fact.instance_count,
+                    manifest_uid="",
+                    manifest_entry="",
                 )
             )
             work.forget(fact.study_uid)
@@ -353,6 +379,7 @@ def spec(source: HeaderSource) -> ViewSpec:
             InstancesStored.TOPIC,
             StudyCompleted.TOPIC,
             ManifestPublished.TOPIC,
+            ManifestWithdrawn.TOPIC,
             PatientAbsorbed.TOPIC,
             PatientShredded.TOPIC,
         ),

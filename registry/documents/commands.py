@@ -22,6 +22,7 @@ from registry.documents.aggregate import Kind, RegistryObject, Resolver
 from registry.documents.code_sets import NO_CODE_SETS, CodeSets
 from registry.documents.events import (
     AssociationAsserted,
+    DocumentDeprecated,
     DocumentRegistered,
     FolderCreated,
     SubmissionAccepted,
@@ -196,6 +197,14 @@ def register(asked: Registration, known: Known, rules: Rules) -> Append:
         ),
         claims=_claims(submission),
     )
+
+
+def deprecate(held: RegistryObject) -> StreamAppend | None:
+    """Deprecate a document without a replacement; None when it does not stand any more."""
+    if held.kind is not Kind.DOCUMENT or held.status is not Status.APPROVED:
+        return None
+    fact = DocumentDeprecated(entry_uuid=held.entry_uuid)
+    return StreamAppend(held.entry_uuid, (fact,), expected_version=held.version)
 
 
 def _check_patient(asked: Registration, known: Known, rules: Rules) -> None:

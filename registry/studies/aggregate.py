@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from kernel.events import Recorded
-from registry.studies.events import InstancesStored, ManifestPublished, StudyCompleted
+from registry.studies.events import (
+    InstancesStored,
+    ManifestPublished,
+    ManifestWithdrawn,
+    StudyCompleted,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Study:
     completed_count: int = 0
     """Instances when it last counted as complete."""
     manifest: ManifestPublished | None = None
+    withdrawn_count: int = 0
+    """Instances when the manifest was withdrawn because nothing may be shared."""
 
     @property
     def is_complete(self) -> bool:
@@ -31,8 +38,10 @@ class Study:
 
     @property
     def is_published(self) -> bool:
-        """Tell whether the manifest names everything that is held."""
-        return self.manifest is not None and self.manifest.instance_count == self.instance_count
+        """Tell whether the manifest, or its withdrawal, is of everything that is held."""
+        if self.manifest is None:
+            return 0 < self.instance_count == self.withdrawn_count
+        return self.manifest.instance_count == self.instance_count
 
 
 def apply(study: Study, recorded: Recorded) -> Study:
@@ -49,5 +58,7 @@ def apply(study: Study, recorded: Recorded) -> Study:
             return replace(study, completed_count=fact.instance_count)
         case ManifestPublished() as fact:
             return replace(study, manifest=fact)
+        case ManifestWithdrawn() as fact:
+            return replace(study, manifest=None, withdrawn_count=fact.instance_count)
         case _:
             return study

@@ -19,6 +19,7 @@ from registry.studies.events import (
     InstanceRefused,
     InstancesStored,
     ManifestPublished,
+    ManifestWithdrawn,
     StudyCompleted,
 )
 from registry.studies.refusals import StudyNotKnown
@@ -112,6 +113,16 @@ def publish(
         entry_uuid=entry_uuid,
         unique_id=unique_id,
         instance_count=instance_count,
+    )
+    return StreamAppend(study_stream(study.study_uid), (fact,), expected_version=version)
+
+
+def withdraw(study: Study, version: int) -> StreamAppend:
+    """Say that nothing of the study may be shared; goes with the deprecation of its manifest."""
+    fact = ManifestWithdrawn(
+        study_uid=study.study_uid,
+        instance_count=study.instance_count,
+        entry_uuid=study.manifest.entry_uuid if study.manifest else None,
     )
     return StreamAppend(study_stream(study.study_uid), (fact,), expected_version=version)
 

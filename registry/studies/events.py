@@ -64,3 +64,14 @@ class ManifestPublished(Fact, frozen=True, kw_only=True):
     unique_id: str
     """SOP Instance UID of the KOS."""
     instance_count: int
+
+
+class ManifestWithdrawn(Fact, frozen=True, kw_only=True):
+    """Nothing of the study may be shared: its manifest, if any, is deprecated and not replaced."""
+
+    TOPIC: ClassVar[str] = "manifest.withdrawn:v1"
+    study_uid: str
+    instance_count: int
+    """Instances held then: rejected ones and rejection notes."""
+    entry_uuid: UUID | None = None
+    """DocumentEntry of the manifest that was the last; None when there was none."""

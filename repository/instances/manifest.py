@@ -174,21 +174,6 @@ def document_title(dataset: Dataset) -> Code | None:
     return _code(names[0]) if names else None
 
 
-def rejected(header: InstanceHeader) -> tuple[str, ...]:
-    """Return the instances that a rejection note names; none for any other document."""
-    if header.sop_class_uid != KEY_OBJECT_SELECTION:
-        return ()
-    title = document_title(header.dataset)
-    if title is None or title.scheme != "DCM" or title.value not in REJECTIONS:
-        return ()
-    return tuple(
-        item.ascii(0x00081155)
-        for study in header.dataset.items(_EVIDENCE)
-        for series in study.items(0x00081115)
-        for item in series.items(0x00081199)
-    )
-
-
 def _instances(series: Dataset) -> list[ManifestInstance]:
     series_uid = dicom_uid(series.ascii(0x0020000E))
     return [

@@ -12,7 +12,6 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
 from kernel.codes import Code
-from repository.instances.header import read_header
 from repository.instances.manifest import (
     MANIFEST_WITH_DESCRIPTION,
     Manifest,
@@ -20,7 +19,6 @@ from repository.instances.manifest import (
     ManifestOrder,
     ManifestSeries,
     read,
-    rejected,
 )
 from repository.instances.manifest_document import build
 from repository.instances.refusals import NotAManifest
@@ -271,17 +269,6 @@ def test_other_instances_are_not_manifests():
         read(Path(get_testdata_file("CT_small.dcm")).read_bytes())
     with pytest.raises(NotAManifest):
         build(replace(a_manifest(), instances=()))
-
-
-@pytest.mark.parametrize(
-    ("value", "scheme", "names"),
-    [("113001", "DCM", 4), ("113039", "DCM", 4), ("113030", "DCM", 0), ("113001", "99X", 0)],
-)
-def test_a_rejection_note_names_what_it_rejects(value, scheme, names):
-    note = build(replace(a_manifest(), title=Code(value, scheme, "told")))
-    assert len(rejected(read_header(note))) == names
-    image = Path(get_testdata_file("CT_small.dcm")).read_bytes()
-    assert rejected(read_header(image)) == ()
 
 
 def test_a_foreign_manifest_in_another_character_set_and_transfer_syntax_is_read():
