@@ -88,6 +88,7 @@ def _fhir(here: Installation) -> ASGIApp:
             guard=here.guard,
             register=here.register,
             provide=here.provide,
+            generate=here.generate_on_demand,
             documents=here.documents,
             patients=here.patients,
             studies=here.studies,

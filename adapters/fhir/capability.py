@@ -88,6 +88,7 @@ _OPERATIONS: Final = (
         "name": "ihe-pix",
         "definition": "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
     },
+    {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"},
 )
 
 

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from adapters.fhir import decode_documents as mapping
 from adapters.fhir.codes import uuid_of
 from adapters.fhir.decode_documents import Minimal, Subject
-from adapters.fhir.element import NOTHING, Element, write_json, write_xml
+from adapters.fhir.element import NOTHING, Element
 from adapters.fhir.refusals import ContentElsewhere, NotSupported, ResourceMalformed
 from registry.documents.refusals import MetadataInvalid, ReferenceUnresolved
 from registry.documents.values import (
@@ -74,8 +74,13 @@ class Provided:
     subject: Subject
 
 
-def provide_bundle(bundle: Element, around: Surroundings, *, xml: bool) -> Provided:
-    """Return what a transaction Bundle provides; raises ResourceMalformed, MetadataInvalid."""
+def provide_bundle(
+    bundle: Element, around: Surroundings, whole: Callable[[int], bytes], *, xml: bool
+) -> Provided:
+    """Return what a transaction Bundle provides; raises ResourceMalformed, MetadataInvalid.
+
+    `whole` gives the resource of an entry by its number, octet for octet as it came.
+    """
     if bundle.type != "Bundle":
         raise ResourceMalformed(f"a Bundle is taken here and no {bundle.type[:40]}")
     if bundle.text("type") != "transaction":
@@ -89,7 +94,7 @@ def provide_bundle(bundle: Element, around: Surroundings, *, xml: bool) -> Provi
         )
         for one in bundle.all("entry")
     ]
-    return _Bundle(entries, around, xml=xml).provided()
+    return _Bundle(entries, around, whole, xml=xml).provided()
 
 
 @dataclass
@@ -104,9 +109,17 @@ class _Made:
 class _Bundle:
     """A bundle being read."""
 
-    def __init__(self, entries: list[Entry], around: Surroundings, *, xml: bool) -> None:
+    def __init__(
+        self,
+        entries: list[Entry],
+        around: Surroundings,
+        whole: Callable[[int], bytes],
+        *,
+        xml: bool,
+    ) -> None:
         self._entries = entries
         self._around = around
+        self._whole = whole
         self._xml = xml
         self._by_reference: dict[str, int] = {}
         for number, entry in enumerate(entries):
@@ -196,7 +209,7 @@ class _Bundle:
         attachment = reference.first("content", "attachment")
         content, is_bundle = self._content(attachment, entry.unique_id)
         if is_bundle:
-            # A FHIR document is serialised by its receiver, who alone can tell hash and size.
+            # A FHIR document has no octets before it is taken out: only we can tell hash and size.
             kind = "application/fhir+xml" if self._xml else "application/fhir+json"
             entry = mapping.with_content_type(entry, kind)
         self._made.entries[number] = entry
@@ -220,8 +233,7 @@ class _Bundle:
         if held.type == "Binary":
             return octets(held.text("data"), "Binary.data"), False
         if held.type == "Bundle":
-            write = write_xml if self._xml else write_json
-            return write(dict(held.data)), True
+            return self._whole(at), True
         raise MetadataInvalid(
             "the document must be a Binary or a FHIR document Bundle",
             attribute="DocumentReference.content.attachment.url",

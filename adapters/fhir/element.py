@@ -91,6 +91,24 @@ def read(body: bytes, *, xml: bool) -> Element:
     return Element(data)
 
 
+class _Held(msgspec.Struct):
+    resource: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Holder(msgspec.Struct):
+    entry: list[_Held]
+
+
+def octets_of_entry(body: bytes, number: int, *, xml: bool) -> bytes:
+    """Return the resource in an entry of a Bundle as it came: narrative, decimals and all."""
+    if not xml:
+        held = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"), type=_Holder)
+        return bytes(held.entry[number].resource)
+    entries = _parsed(body).findall(f"{{{FHIR}}}entry")
+    (resource,) = entries[number].findall(f"{{{FHIR}}}resource/*")
+    return etree.tostring(resource, encoding="UTF-8", xml_declaration=True, with_tail=False)
+
+
 def write_json(resource: Json) -> bytes:
     """Return a resource in JSON."""
     return msgspec.json.encode(resource)
@@ -128,6 +146,10 @@ def _from_json(body: bytes) -> Mapping[str, Any]:
 
 
 def _from_xml(body: bytes) -> Mapping[str, Any]:
+    return _resource_of(_parsed(body), 0)
+
+
+def _parsed(body: bytes) -> etree._Element:
     if b"<!DOCTYPE" in body[:4096] or body.count(b"<") > _MAX_ELEMENTS:
         raise ResourceMalformed("the body has a document type declaration or too many elements")
     # A document travels as one attribute, longer than libxml2 takes by itself: hence huge_tree,
@@ -145,12 +167,10 @@ def _from_xml(body: bytes) -> Mapping[str, Any]:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError):
         raise ResourceMalformed("the body is not well-formed XML") from None
-    if (
-        root.getroottree().docinfo.internalDTD is not None
-        or root.tag[: len(FHIR) + 2] != f"{{{FHIR}}}"
-    ):
+    declared = root.getroottree().docinfo.internalDTD is not None
+    if declared or etree.QName(root).namespace != FHIR:
         raise ResourceMalformed(f"the body is no XML of the namespace {FHIR}")
-    return _resource_of(root, 0)
+    return root
 
 
 def _resource_of(element: etree._Element, depth: int) -> Json:

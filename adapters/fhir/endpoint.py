@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Final
 from uuid import uuid4
@@ -28,9 +27,10 @@ from adapters.fhir import (
     iti78_patient_demographics,
     iti83_identifier_cross_reference,
     iti105_simplified_publish,
+    iti119_patient_match,
 )
 from adapters.fhir.element import Json, write_json, write_xml
-from adapters.fhir.interaction import PREFIX, Asked, FhirRooms, Octets, Reply
+from adapters.fhir.interaction import PREFIX, Asked, FhirRooms, Interaction, Octets, Reply
 from adapters.fhir.search import Parameters
 from adapters.http.exchange import Exchange, segments
 from adapters.http.media_types import parse
@@ -38,7 +38,6 @@ from adapters.http.refusals import ClientGone, MethodNotAllowed, NoSuchPath, Uns
 from kernel.refusals import Refusal
 
 log = logging.getLogger("pianku.fhir")
-Interaction = Callable[[Asked, FhirRooms], Reply]
 _FORM: Final = "application/x-www-form-urlencoded"
 _SEARCHES: Final[dict[str, Interaction]] = {
     "DocumentReference": iti67_find_document_references.search,
@@ -54,6 +53,13 @@ _READS: Final[dict[str, Interaction]] = {
     "ImagingStudy": imaging_study.read,
 }
 _CREATES: Final[dict[str, Interaction]] = {"DocumentReference": iti105_simplified_publish.publish}
+_OPERATIONS: Final[dict[str, dict[str, Interaction]]] = {
+    "$ihe-pix": {
+        "GET": iti83_identifier_cross_reference.cross_reference,
+        "POST": iti83_identifier_cross_reference.cross_reference,
+    },
+    "$match": {"POST": iti119_patient_match.match},
+}
 
 
 class FhirR4:
@@ -145,9 +151,8 @@ def _offered(path: list[str]) -> tuple[dict[str, Interaction], str]:
     match path:
         case []:
             return {"POST": iti65_provide_document_bundle.provide}, ""
-        case ["Patient", "$ihe-pix"]:
-            pix = iti83_identifier_cross_reference.cross_reference
-            return {"GET": pix, "POST": pix}, ""
+        case ["Patient", operation] if operation in _OPERATIONS:
+            return _OPERATIONS[operation], ""
         case [kind, "_search"] if kind in _SEARCHES:
             return {"POST": _SEARCHES[kind]}, ""
         case [kind] if kind in _SEARCHES:

@@ -14,7 +14,7 @@ from adapters.fhir import encode, subjects
 from adapters.fhir.element import Json
 from adapters.fhir.encode_studies import Shown, imaging_study
 from adapters.fhir.faults import warning
-from adapters.fhir.interaction import PREFIX, Asked, FhirRooms, Kept, Reply
+from adapters.fhir.interaction import PREFIX, Asked, FhirRooms, Kept, Reply, recorded
 from adapters.fhir.refusals import ParameterMissing, ResourceUnknown
 from adapters.fhir.search import DateCondition, Given, Parameters, plain
 from adapters.fhir.times import dicom_started, span_of_fhir
@@ -30,6 +30,7 @@ KNOWN: Final = (
 )  # fmt: skip
 
 
+@recorded("query", f"{TRANSACTION}.search")
 def search(asked: Asked, rooms: FhirRooms) -> Reply:
     """Return the Bundle of a search."""
     unknown = asked.check_known(KNOWN)

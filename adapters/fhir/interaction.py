@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,14 +18,16 @@ import sqlalchemy as sa
 from adapters.fhir.element import Element, Json, read
 from adapters.fhir.refusals import ParameterInvalid
 from adapters.fhir.search import Given, Parameters
-from adapters.guard.guard import Guard
+from adapters.guard.guard import AuditUnavailable, Guard
 from kernel.identifiers import PatientKeys
+from kernel.refusals import Forbidden, Refusal
 from kernel.times import Clock, now
 from projections.document_index.view import DocumentIndex
 from projections.patient_index.view import PatientIndex
 from projections.study_index.view import StudyIndex
 from registry.access.values import Subject
 from repository.tiers.ports import BlobStore
+from workflows.generate_on_demand import GenerateOnDemand
 from workflows.provide_and_register import ProvideAndRegister
 from workflows.register_documents import RegisterDocuments
 
@@ -50,6 +53,7 @@ class FhirRooms:
     guard: Guard
     register: RegisterDocuments
     provide: ProvideAndRegister
+    generate: GenerateOnDemand
     documents: DocumentIndex
     patients: PatientIndex
     studies: StudyIndex
@@ -110,6 +114,30 @@ class Reply:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     octets: Octets | None = None
+
+
+Interaction = Callable[[Asked, FhirRooms], Reply]
+
+
+def recorded(action: str, transaction: str) -> Callable[[Interaction], Interaction]:
+    """Have what an interaction refuses recorded as failed; denials the guard records itself."""
+
+    def around(interaction: Interaction) -> Interaction:
+        @wraps(interaction)
+        def run(asked: Asked, rooms: FhirRooms) -> Reply:
+            try:
+                return interaction(asked, rooms)
+            except (AuditUnavailable, Forbidden):
+                raise  # what was done must not be told and recorded as failed
+            except Refusal as refusal:
+                rooms.guard.record(
+                    asked.subject, action, "failed", transaction, detail=refusal.code
+                )
+                raise
+
+        return run
+
+    return around
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,9 @@ from adapters.fhir import iti65_provide_document_bundle as iti65
 from adapters.fhir.decode import RELATIONS, octets
 from adapters.fhir.decode_documents import document_entry, published
 from adapters.fhir.element import NOTHING, Element
-from adapters.fhir.interaction import Asked, FhirRooms, Reply
+from adapters.fhir.interaction import Asked, FhirRooms, Reply, recorded
 from adapters.fhir.iti67_find_document_references import encoded
 from adapters.fhir.refusals import ContentElsewhere, ResourceMalformed
-from adapters.guard.guard import AuditUnavailable
-from kernel.refusals import Forbidden, Refusal
 from registry.access.values import Resource
 from registry.documents.refusals import MetadataInvalid, ReferenceUnresolved
 from registry.documents.values import Association, AssociationType, DocumentEntry, Submission
@@ -26,29 +24,23 @@ from repository.objects.refusals import ContentMissing
 TRANSACTION: Final = "ITI-105"
 
 
+@recorded("store", TRANSACTION)
 def publish(asked: Asked, rooms: FhirRooms) -> Reply:
     """File the document and return the DocumentReference as it was created."""
     rooms.guard.check(asked.subject, "store", Resource("document"), transaction=TRANSACTION)
-    try:
-        entry, content, associations = _told(asked, rooms)
-        around = iti65.surroundings(asked, rooms)
-        whole = published(entry, around.minimal)
-        held = Association(
-            entry_uuid=uuid4(),
-            type=AssociationType.HAS_MEMBER,
-            source=whole.entry_uuid,
-            target=entry.entry_uuid,
-            submission_set_status="Original",
-        )
-        submission = Submission(
-            submission_set=whole, entries=(entry,), associations=(held, *associations)
-        )
-        iti65.file(asked, rooms, submission, {entry.entry_uuid: content}, TRANSACTION)
-    except (AuditUnavailable, Forbidden):
-        raise
-    except Refusal as refusal:
-        rooms.guard.record(asked.subject, "store", "failed", TRANSACTION, detail=refusal.code)
-        raise
+    entry, content, associations = _told(asked, rooms)
+    whole = published(entry, iti65.surroundings(asked, rooms).minimal)
+    held = Association(
+        entry_uuid=uuid4(),
+        type=AssociationType.HAS_MEMBER,
+        source=whole.entry_uuid,
+        target=entry.entry_uuid,
+        submission_set_status="Original",
+    )
+    submission = Submission(
+        submission_set=whole, entries=(entry,), associations=(held, *associations)
+    )
+    iti65.file(asked, rooms, submission, {entry.entry_uuid: content}, TRANSACTION)
     with rooms.documents.reading() as look:
         rows = [(row, row.entry()) for row in look.documents(entry_uuids=[entry.entry_uuid])]
         (resource,) = encoded(look, rows, asked.base, rooms)

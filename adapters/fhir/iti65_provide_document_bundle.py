@@ -15,12 +15,11 @@ from adapters.fhir import decode, subjects
 from adapters.fhir.codes import unique_id_of, uuid_of
 from adapters.fhir.decode import Provided, Surroundings
 from adapters.fhir.decode_documents import Minimal
-from adapters.fhir.element import Element, Json
-from adapters.fhir.interaction import Asked, FhirRooms, Reply
+from adapters.fhir.element import Element, Json, octets_of_entry
+from adapters.fhir.interaction import Asked, FhirRooms, Reply, recorded
 from adapters.fhir.times import instant
-from adapters.guard.guard import AuditUnavailable
 from kernel.context import acting_as
-from kernel.refusals import Forbidden, Refusal
+from kernel.refusals import Refusal
 from kernel.times import dtm
 from registry.access.values import Resource
 from registry.documents.values import Status, Submission
@@ -29,20 +28,15 @@ from repository.tiers.ports import Incoming
 TRANSACTION: Final = "ITI-65"
 
 
+@recorded("store", TRANSACTION)
 def provide(asked: Asked, rooms: FhirRooms) -> Reply:
     """File the bundle and tell what each of its entries became."""
     resource = Resource("document")
     rooms.guard.check(asked.subject, "store", resource, transaction=TRANSACTION)
-    try:
-        provided = decode.provide_bundle(
-            asked.resource(), surroundings(asked, rooms), xml=asked.body_xml
-        )
-        file(asked, rooms, provided.submission, provided.contents, TRANSACTION)
-    except (AuditUnavailable, Forbidden):
-        raise  # what was registered must not be told and recorded as failed
-    except Refusal as refusal:
-        rooms.guard.record(asked.subject, "store", "failed", TRANSACTION, detail=refusal.code)
-        raise
+    around = surroundings(asked, rooms)
+    whole = partial(octets_of_entry, asked.body, xml=asked.body_xml)
+    provided = decode.provide_bundle(asked.resource(), around, whole, xml=asked.body_xml)
+    file(asked, rooms, provided.submission, provided.contents, TRANSACTION)
     return Reply(_response(provided, rooms))
 
 

@@ -14,7 +14,7 @@ from adapters.fhir.codes import unique_id_of, uuid_of
 from adapters.fhir.element import Json
 from adapters.fhir.encode_documents import folder_list, submission_set_list
 from adapters.fhir.faults import warning
-from adapters.fhir.interaction import Asked, FhirRooms, Kept, Reply
+from adapters.fhir.interaction import Asked, FhirRooms, Kept, Reply, recorded
 from adapters.fhir.people import name_of
 from adapters.fhir.refusals import ParameterMissing, ResourceUnknown
 from adapters.fhir.search import Given, Parameters
@@ -41,6 +41,7 @@ Found = tuple[Row, Listed]
 Test = Callable[[Listed], bool]
 
 
+@recorded("query", TRANSACTION)
 def search(asked: Asked, rooms: FhirRooms) -> Reply:
     """Return the Bundle of a search."""
     unknown = asked.check_known(KNOWN)

@@ -15,7 +15,7 @@ from adapters.fhir.codes import ACCESSION, STUDY, unique_id_of, uuid_of
 from adapters.fhir.element import Json
 from adapters.fhir.encode_documents import Shown, document_reference
 from adapters.fhir.faults import warning
-from adapters.fhir.interaction import Asked, FhirRooms, Kept, Reply
+from adapters.fhir.interaction import Asked, FhirRooms, Kept, Reply, recorded
 from adapters.fhir.people import name_of
 from adapters.fhir.refusals import NotSupported, ParameterMissing, ResourceUnknown
 from adapters.fhir.search import Given, Parameters, Token
@@ -68,6 +68,7 @@ KNOWN: Final = (
 )  # fmt: skip
 
 
+@recorded("query", TRANSACTION)
 def search(asked: Asked, rooms: FhirRooms) -> Reply:
     """Return the Bundle of a search."""
     unknown = asked.check_known(KNOWN)

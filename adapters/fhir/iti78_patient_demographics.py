@@ -14,7 +14,7 @@ from adapters.fhir import encode
 from adapters.fhir.codes import authority_of, uuid_of
 from adapters.fhir.encode_patients import gender, patient
 from adapters.fhir.faults import warning
-from adapters.fhir.interaction import Asked, FhirRooms, Reply
+from adapters.fhir.interaction import Asked, FhirRooms, Reply, recorded
 from adapters.fhir.refusals import DomainNotServed, ParameterMissing, ResourceUnknown
 from adapters.fhir.search import Given, Page, Parameters, Token, plain, token
 from adapters.fhir.times import span_of_dtm
@@ -39,6 +39,7 @@ _CANDIDATES: Final = 5_000
 _MAX_COMBINATIONS: Final = 64
 
 
+@recorded("query", TRANSACTION)
 def search(asked: Asked, rooms: FhirRooms) -> Reply:
     """Return the Bundle of a search."""
     unknown = asked.check_known(KNOWN)

@@ -10,7 +10,7 @@ from typing import Final
 from adapters.fhir.codes import authority_of, uuid_of
 from adapters.fhir.element import Json
 from adapters.fhir.encode_patients import identifier
-from adapters.fhir.interaction import Asked, FhirRooms, Reply
+from adapters.fhir.interaction import Asked, FhirRooms, Reply, recorded
 from adapters.fhir.refusals import (
     DomainUnknown,
     ParameterMissing,
@@ -26,6 +26,7 @@ TRANSACTION: Final = "ITI-83"
 _PERSONAL_ID: Final = "Patient/"
 
 
+@recorded("query", TRANSACTION)
 def cross_reference(asked: Asked, rooms: FhirRooms) -> Reply:
     """Return the other identifiers of a patient, and the Patient that has them."""
     rooms.guard.check(asked.subject, "query", Resource("patient"), transaction=TRANSACTION)

@@ -21,6 +21,8 @@ from projections.permissions.policy import clause
 from projections.study_index.view import StudyIndex
 from tests.support.submissions import AUTHORITY, REPOSITORY
 from tests.support.xds_node import Node
+from workflows.generate_on_demand import GenerateOnDemand, OnDemandPolicy
+from workflows.summarise_imaging import ImagingSummary
 
 OTHER_AUTHORITY = "1.2.250.99.7"
 
@@ -31,6 +33,13 @@ def rooms(node: Node) -> FhirRooms:
         guard=node.place.guard,
         register=node.register,
         provide=node.provide,
+        generate=GenerateOnDemand(
+            node.index,
+            node.register,
+            node.store,
+            ImagingSummary(StudyIndex(node.place.views), node.index),
+            policy=OnDemandPolicy(REPOSITORY),
+        ),
         documents=node.index,
         patients=PatientIndex(node.place.views),
         studies=StudyIndex(node.place.views),

@@ -9,10 +9,13 @@ import httpx
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
+from registry.documents.values import ON_DEMAND
 from tests.support import fhir
 from tests.support.fhir import Client
-from tests.support.submissions import PATIENT
+from tests.support.fhir_node import rooms
+from tests.support.submissions import PATIENT, entry, submission
 from tests.support.xds_node import Node
+from workflows.register_on_demand import RegisterOnDemand
 
 PDF = b"%PDF-1.4 octets \x00\xff" + bytes(range(256)) * 20
 WHO = fhir.subject(PATIENT)
@@ -70,6 +73,62 @@ def test_what_cannot_be_given_is_told(client: Client, document: UUID) -> None:
     assert client.post("", fhir.provide(b"new", WHO, relatesTo=relates)).status_code == 200
     gone = client.get(f"/Binary/{document}")
     assert (gone.status_code, fhir.issue(gone)["code"]) == (410, "deleted")
+
+
+def test_an_on_demand_document_is_made_when_it_is_asked_for(node: Node, client: Client) -> None:
+    oid = node.provide.repository_oid
+    generate = rooms(node).generate
+    told = entry(
+        PATIENT, object_type=ON_DEMAND, hash="", size=None, creation_time="",
+        mime_type=min(generate.mime_types), repository_unique_id=oid,
+    )  # fmt: skip
+    RegisterOnDemand(node.register, repository_oid=oid, mime_types=generate.mime_types)(
+        submission(told)
+    )
+    shown = client.get(f"/DocumentReference/{told.entry_uuid}").json()
+    get_fhir_model_class("DocumentReference").model_validate(shown)
+    attachment = shown["content"][0]["attachment"]
+    assert not {"hash", "size"} & attachment.keys()
+    got = httpx.get(attachment["url"])
+    assert got.status_code == 200, got.text
+    assert got.headers["content-type"] == told.mime_type
+    assert len(got.content) == int(got.headers["content-length"]) > 0
+    edges = client.get(
+        "/DocumentReference", patient=shown["subject"]["reference"], status="current"
+    )
+    snapshot = [
+        one for one in fhir.resources(edges)
+        if f"DocumentReference/{told.entry_uuid}" in str(one.get("relatesTo"))
+    ]  # fmt: skip
+    assert [one["relatesTo"][0]["code"] for one in snapshot] == ["transforms"]
+
+
+def test_each_access_is_recorded_without_naming_anybody(
+    node: Node, client: Client, document: UUID
+) -> None:
+    head = node.place.access.head()
+    client.get(f"/Binary/{document}")
+    client.get(
+        "/DocumentReference",
+        pairs=[("patient.identifier", "urn:oid:1.2.250.99.1|P-1001"), ("status", "current")],
+    )
+    client.get("/DocumentReference", status="current")
+    client.get("/Patient", family="Secretname")
+    client.get("/Patient", identifier="urn:oid:1.2.250.99.1|P-1001")
+    client.post("", fhir.submission_set(WHO))
+    facts = [one.fact for one in node.place.access.read(head)]
+    told = [(f.transaction, f.action, f.outcome) for f in facts]
+    assert told == [
+        ("ITI-68", "retrieve", "success"),
+        ("ITI-67", "query", "success"),
+        ("ITI-67", "query", "failed"),
+        ("ITI-78", "query", "success"),
+        ("ITI-78", "query", "success"),
+        ("ITI-65", "store", "failed"),
+    ]
+    assert all(len(facts[n].patient_keys) == 1 for n in (0, 1, 4))
+    assert "Secretname" not in str(facts)
+    assert "P-1001" not in str(facts)
 
 
 def test_a_stranger_gets_an_outcome_and_nothing_else(node: Node, document: UUID) -> None:

@@ -227,3 +227,36 @@ def test_documents_are_filed_and_found_under_another_domains_identifier(
     )
     assert one["subject"]["reference"] == f"Patient/{keys[0]}"
     assert one["subject"]["identifier"]["value"] == f"A-{surname}"
+
+
+def match(client: Client, patient: fhir.Json, **more: Any) -> list[tuple[str, str]]:
+    parameters: list[fhir.Json] = [{"name": "resource", "resource": patient}]
+    if "certain" in more:
+        parameters.append({"name": "onlyCertainMatches", "valueBoolean": more["certain"]})
+    if "count" in more:
+        parameters.append({"name": "count", "valueInteger": more["count"]})
+    answer = client.post("/Patient/$match", {"resourceType": "Parameters", "parameter": parameters})
+    assert answer.status_code == 200, answer.text
+    get_fhir_model_class("Bundle").model_validate(answer.json())
+    return [
+        (e["resource"]["id"], e["search"]["extension"][0]["valueCode"])
+        for e in answer.json().get("entry", [])
+    ]
+
+
+def test_match_grades_who_it_may_be(client: Client, family: tuple[str, list[UUID]]) -> None:
+    surname, keys = family
+    ada = {
+        "resourceType": "Patient", "gender": "female", "birthDate": "1970-02-01",
+        "name": [{"family": surname, "given": ["Ada"]}],
+    }  # fmt: skip
+    known = ada | {"identifier": [{"system": OURS, "value": f"A-{surname}"}]}
+    assert match(client, known) == [(str(keys[0]), "certain")]
+    assert match(client, known, certain=True) == [(str(keys[0]), "certain")]
+    assert match(client, ada) == [(str(keys[0]), "probable")]
+    assert match(client, ada, certain=True) == []
+    assert match(client, ada | {"birthDate": "1971-02-01"}) == [(str(keys[0]), "possible")]
+    assert match(client, ada | {"name": [{"family": "nobody", "given": ["Ada"]}]}) == []
+    assert match(client, known, count=0) == []
+    assert client.post("/Patient/$match", {"resourceType": "Parameters"}).status_code == 400
+    assert client.post("/Patient/$match", fhir.submission_set({})).status_code == 400
