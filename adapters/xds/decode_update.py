@@ -13,7 +13,8 @@ from lxml import etree
 
 from adapters.xds import decode, names
 from adapters.xds.ebrim import EbrimObject, Ids
-from registry.documents.refusals import MetadataInvalid, ReferenceUnresolved
+from kernel.identifiers import urn
+from registry.documents.refusals import MetadataInvalid, ReferenceUnresolved, UpdateNotUnderstood
 from registry.documents.updates import (
     ASSOCIATION_PROPAGATION,
     PREVIOUS_VERSION,
@@ -44,20 +45,29 @@ def update_request(body: etree._Element) -> MetadataUpdate:
         if _type(element) == names.SUBMIT_ASSOCIATION:
             submitted.append(SubmittedAssociation(source=source, target=target))
         else:
-            statuses.append(
-                StatusChange(
-                    source=source,
-                    target=target,
-                    original=_STATUSES.get(read.one("OriginalStatus")),
-                    new=_STATUSES.get(read.one("NewStatus")),
-                )
-            )
+            statuses.append(_status_change(read, source, target))
     return MetadataUpdate(
         submission=decoded.submission,
         revisions=tuple(_revisions(decoded.submission)),
         status_changes=tuple(statuses),
         submitted=tuple(submitted),
     )
+
+
+def _status_change(read: EbrimObject, source: UUID, target: UUID) -> StatusChange:
+    original, new = read.many("OriginalStatus"), read.many("NewStatus")
+    for slot in read.rest():
+        if not slot.name.startswith("urn:"):
+            raise UpdateNotUnderstood(
+                f"a change of status has no slot {slot.name[:80]}", object=urn(target)
+            )
+    return StatusChange(
+        source=source, target=target, original=_one_status(original), new=_one_status(new)
+    )
+
+
+def _one_status(values: tuple[str, ...]) -> Status | None:
+    return _STATUSES.get(values[0]) if len(values) == 1 else None
 
 
 def _take_triggers(body: etree._Element) -> list[etree._Element]:

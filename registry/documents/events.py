@@ -143,7 +143,7 @@ class AssociationApproved(Fact, frozen=True, kw_only=True):
 
 
 class DocumentUnrelated(Fact, frozen=True, kw_only=True):
-    """An association that pointed at this DocumentEntry was removed (ends `DocumentRelated`)."""
+    """An association to this DocumentEntry was removed or deprecated (ends `DocumentRelated`)."""
 
     TOPIC: ClassVar[str] = "document.unrelated:v1"
     entry_uuid: UUID

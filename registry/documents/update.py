@@ -284,8 +284,6 @@ class _Decision:
     def _change_status(self, change: StatusChange) -> None:
         draft, target = self.draft, change.target
         kind = draft.kind(target)
-        if change.original is None or change.new is None:
-            raise _unchanged(target, "needs an OriginalStatus and a NewStatus")
         if kind is Kind.ASSOCIATION:
             edge = draft.association(target)
             if edge is None or draft.kind(edge.source) not in VERSIONED:
@@ -300,7 +298,8 @@ class _Decision:
             )
         if draft.status(target) is not change.original:
             raise _unchanged(target, f"is not {change.original}")
-        draft.set_status(target, change.new)
+        if change.new is not None:
+            draft.set_status(target, change.new)
 
     def _from_the_set(self, source: UUID, target: UUID) -> None:
         if source != self._set.entry_uuid:

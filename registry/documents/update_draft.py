@@ -26,6 +26,7 @@ from registry.documents.events import (
     DocumentRegistered,
     DocumentRelated,
     DocumentRevised,
+    DocumentUnrelated,
     FolderApproved,
     FolderCreated,
     FolderDeprecated,
@@ -130,9 +131,18 @@ class Draft:
 
     def set_status(self, uuid: UUID, status: Status) -> None:
         """Change the availabilityStatus of an object."""
-        if self.status(uuid) is not status:
-            self.record(uuid, _STATUS[self.kind(uuid), status](entry_uuid=uuid), guarded=True)
-            self._status[uuid] = status
+        if self.status(uuid) is status:
+            return
+        self.record(uuid, _STATUS[self.kind(uuid), status](entry_uuid=uuid), guarded=True)
+        self._status[uuid] = status
+        edge = self.association(uuid)
+        if edge is not None:
+            # What is replaced or updated later takes only what still points at it along.
+            target = edge.target
+            if status is Status.APPROVED:
+                self.record(target, DocumentRelated(entry_uuid=target, association=edge))
+            else:
+                self.record(target, DocumentUnrelated(entry_uuid=target, association=uuid))
 
     def assert_association(self, association: Association, time: str) -> None:
         """Add an association, with what it means for its ends; `time` is now, as DTM."""
@@ -199,7 +209,7 @@ class Draft:
         for uuid, held in self._known.items():
             if held.association is not None and self.status(uuid) is Status.APPROVED:
                 yield held.association
-        yield from self._asserted.values()
+        yield from (a for uuid, a in self._asserted.items() if self.status(uuid) is Status.APPROVED)
 
     def _carried(self, end: UUID) -> UUID | None:
         """Return the end that a propagated association gets, None when it shall not be made."""

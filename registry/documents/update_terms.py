@@ -85,6 +85,12 @@ def check_operations(update: MetadataUpdate, terms: Terms) -> None:
             raise UpdateNotUnderstood(f"Association {uuid} belongs to no operation", object=uuid)
     if terms.restricted:
         _check_restricted(update)
+    for change in update.status_changes:
+        if change.original is None or change.new is None or change.original is change.new:
+            raise UpdateNotUnderstood(
+                "a change of status needs an OriginalStatus and another NewStatus",
+                object=urn(change.target),
+            )
 
 
 def _check_restricted(update: MetadataUpdate) -> None:
