@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 import schemas
 from kernel.context import Envelope
+from kernel.identifiers import PatientId
 from kernel.ledger.ports import Append, LedgerUnavailable, StreamAppend
 from registry.documents.code_sets import CodeSets
 from registry.documents.commands import Rules
@@ -23,11 +24,13 @@ from registry.documents.events import (
     SubmissionAccepted,
 )
 from registry.documents.values import AssociationType
+from registry.patients.values import Told
 from registry.studies.events import ManifestPublished, StudyCompleted
 from tests.support.archive import AUTHORITY, instance, octets, open_archive, stable
 from workflows.describe_manifest import ManifestPolicy, start_time
 from workflows.identify_patient import PatientPolicy
 from workflows.publish_study import PublishStudy, StudyPublisher
+from workflows.receive_identity_feed import IdentityFeed
 from workflows.register_documents import RegisterDocuments
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -326,3 +329,14 @@ def test_a_study_without_patient_id_is_published_for_its_own_patient(archive):
 )
 def test_start_time(date, time, expected):
     assert start_time(date, time) == expected
+
+
+def test_a_study_of_a_subsumed_patient_is_published_for_the_survivor(archive):
+    store(archive, instance(1, study="A"), instance(1, study="B"))
+    old, new = PatientId("PAT-A", AUTHORITY), PatientId("PAT-B", AUTHORITY)
+    IdentityFeed(archive.ledger, archive.patient_keys, AUTHORITY).merge(old, new, Told())
+    assert publisher(archive).publish_due() == 2
+    facts = documents(archive)
+    assert len(facts) == 2
+    assert {fact.patient_key for fact in facts} == {archive.patient_keys.key(new)}
+    assert {fact.entry.patient_id for fact in facts} == {str(new)}
