@@ -285,7 +285,7 @@ class Installation:
         """Return what the affinity domain decided."""
         domain = self.settings.domain
         return Rules(
-            code_sets=_code_sets(domain.codes).without(domain.unchecked_codes),
+            code_sets=code_sets(domain.codes).without(domain.unchecked_codes),
             patient_feed_required=domain.patient_feed_required,
         )
 
@@ -342,7 +342,8 @@ class Installation:
         )
 
 
-def _code_sets(told: str) -> CodeSets:
+def code_sets(told: str) -> CodeSets:
+    """Return the code sets in a file, ours when none is told; raises BadSettings."""
     path = Path(told) if told else schemas.path("codes/affinity-domain.json")
     try:
         return read_code_sets(path.read_bytes())

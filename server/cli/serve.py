@@ -26,6 +26,12 @@ def door_options(function: F) -> F:
                 "--dimse", metavar="HOST:PORT", help="DICOM door (default 127.0.0.1:11112)."
             ),
             click.option("--mllp", metavar="HOST:PORT", help="HL7 door (default 127.0.0.1:2575)."),
+            click.option(
+                "--codes", metavar="FILE", help="The affinity domain's code sets (JSON, codes.xml)."
+            ),
+            click.option(
+                "--unchecked-codes", metavar="TYPES", help="Code types not checked: `a,b`."
+            ),
         )
     ):
         function = option(function)
@@ -35,9 +41,16 @@ def door_options(function: F) -> F:
 def door_settings(context: click.Context, doors: dict[str, str | None], **more: Any) -> Settings:
     """Return the settings with the doors' flags applied."""
     flags: dict[str, Any] = {"data": doors.get("data"), **more}
+    flags["domain__codes"] = doors.get("codes")
+    flags["domain__unchecked_codes"] = doors.get("unchecked_codes")
     for name in ("http", "dimse", "mllp"):
         flags[f"{name}__host"], flags[f"{name}__port"] = host_and_port(doors.get(name))
-    return settings_of(context, **flags)
+    settings = settings_of(context, **flags)
+    if settings.domain.codes:
+        from server.wiring import code_sets
+
+        code_sets(settings.domain.codes)  # tell at once of a file that is none
+    return settings
 
 
 @click.command("serve")
