@@ -106,8 +106,8 @@ class DocumentSubscriptions:
             raise SubscriptionUnknown  # the patient was shredded this moment
         return InForce(subscription, held.address, moment, from_micros(fact.terminates))
 
-    def cancel(self, subscription: UUID, subscriber: Subscriber) -> None:
-        """End a subscription; raises the room's refusals."""
+    def cancel(self, subscription: UUID, subscriber: Subscriber | None) -> None:
+        """End a subscription for its subscriber or (None) an operator; raises refusals."""
         moment = self._clock()
         self._decided(
             subscription,

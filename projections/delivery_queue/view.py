@@ -141,12 +141,17 @@ class DeliveryQueue:
             )
             return [_notification(row) for row in connection.execute(query)]
 
-    def counts(self) -> dict[str, int]:
-        """Return how many notifications are in each state."""
-        with self._views.reading(NAME, fresh=False) as (connection, tables):
-            state = tables.notifications.c.state
-            query = sa.select(state, sa.func.count()).group_by(state)
-            return {row[0]: int(row[1]) for row in connection.execute(query)}
+    def tally(self) -> dict[UUID, dict[str, int]]:
+        """Return how many notifications of each subscription are in each state."""
+        with self._views.reading(NAME) as (connection, tables):
+            c = tables.notifications.c
+            query = sa.select(c.subscription, c.state, sa.func.count()).group_by(
+                c.subscription, c.state
+            )
+            found: dict[UUID, dict[str, int]] = {}
+            for subscription, state, count in connection.execute(query):
+                found.setdefault(subscription, {})[state] = int(count)
+            return found
 
 
 def _subscription(row: Any) -> Subscription:

@@ -128,10 +128,13 @@ def cancel(
     subscription: UUID,
     state: SubscriptionState,
     version: int,
-    subscriber: Subscriber,
+    subscriber: Subscriber | None,
     now: datetime,
 ) -> Append:
-    """End a subscription; raises SubscriptionUnknown, SubscriptionEnded, SubscriptionNotYours."""
+    """End a subscription for its subscriber or (None) an operator.
+
+    Raises SubscriptionUnknown, SubscriptionEnded, SubscriptionNotYours.
+    """
     _in_force(state, subscriber, now)
     fact = SubscriptionCancelled(subscription=subscription)
     return Append((StreamAppend(subscription, (fact,), version),))
@@ -222,10 +225,10 @@ def _window(name: str, terms: Terms) -> str:
     )
 
 
-def _in_force(state: SubscriptionState, subscriber: Subscriber, now: datetime) -> None:
+def _in_force(state: SubscriptionState, subscriber: Subscriber | None, now: datetime) -> None:
     if state.subscriber is None:
         raise SubscriptionUnknown
-    if state.subscriber != subscriber:
+    if subscriber is not None and state.subscriber != subscriber:
         raise SubscriptionNotYours
     if state.ended or state.terminates <= micros(now):
         raise SubscriptionEnded

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "doctor": "server.cli.doctor",
     "events": "server.cli.events_command",
     "projections": "server.cli.projections",
+    "subscriptions": "server.cli.subscriptions",
     "accounts": "server.cli.accounts",
     "xds": "server.cli.xds",
 }

@@ -149,7 +149,7 @@ def test_what_became_of_notifications_stands_beside_them(node: BrokerNode) -> No
     node.place.facts.append(commands.delivered(second.id, second.patient_key))  # too late
     states = [(one.state, one.reason) for one in node.queue.notifications(made.subscription)]
     assert states == [("delivered", ""), ("dead", "HTTP 500"), ("withheld", "forbidden")]
-    assert node.queue.counts() == {"delivered": 1, "dead": 1, "withheld": 1}
+    assert node.queue.tally() == {made.subscription: {"delivered": 1, "dead": 1, "withheld": 1}}
 
 
 def test_a_publication_is_told_object_by_object(node: BrokerNode) -> None:

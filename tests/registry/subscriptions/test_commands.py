@@ -126,6 +126,7 @@ def test_only_the_subscriber_ends_a_subscription_and_only_once() -> None:
     made = state(subscribe())
     ended = only(commands.cancel(SUBSCRIPTION, made, 1, ADA, NOW))
     assert ended == facts.SubscriptionCancelled(subscription=SUBSCRIPTION)
+    assert only(commands.cancel(SUBSCRIPTION, made, 1, None, NOW)) == ended, "an operator may"
     with pytest.raises(SubscriptionNotYours):
         commands.cancel(SUBSCRIPTION, made, 1, BOB, NOW)
     with pytest.raises(SubscriptionEnded):
