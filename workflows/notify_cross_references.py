@@ -76,12 +76,15 @@ class NotifyCrossReferences:
         """Tell what changes until `stopping` is set."""
         told = self._begin()
         while not stopping.is_set():
-            changes = self._facts.read(told, _BATCH, _TOPICS)
+            head = self._facts.head()
+            changes = self._facts.read(told, _BATCH, _TOPICS, head) if head > told else []
             for change in changes:
                 if not self._tell(change, stopping):
                     return
                 told = change.position
             if not changes:
+                # What lies before holds nothing for him: it is not looked through again.
+                told = head
                 stopping.wait(_LOOK_SECONDS)
 
     def _begin(self) -> int:

@@ -98,7 +98,8 @@ class PatientIdentityMerge:
         keys: list[UUID] = []
         for one in decode_merges(message, self._policy.domains):
             keys += self._feed.merge(one.subsumed, one.survivor, one.told)
-        return Result(patient_keys=tuple(dict.fromkeys(keys)), detail="A40")
+        event = message.header.value(9).text(2)
+        return Result(patient_keys=tuple(dict.fromkeys(keys)), detail=event)
 
 
 def decode_feed(message: Message, domains: IdentityDomains) -> tuple[list[PatientId], Told]:

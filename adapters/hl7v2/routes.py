@@ -68,6 +68,9 @@ def routes(parts: Parts) -> Routes:
     return {
         **{("ADT", event): known for event in ("A01", "A04", "A05", "A08")},
         ("ADT", "A40"): Route("ITI-8", "feed", PatientIdentityMerge(feed, policy)),
+        # What patient administration systems (PAM) send instead of A04, A08 and A40.
+        **{("ADT", event): Route("ITI-30", "feed", known.handle) for event in ("A28", "A31")},
+        ("ADT", "A47"): Route("ITI-30", "feed", PatientIdentityMerge(feed, policy)),
         ("ADT", "A24"): Route("ITI-30", "feed", PatientLink(feed, policy)),
         ("ADT", "A37"): Route("ITI-30", "feed", PatientLink(feed, policy, apart=True)),
         ("ADT", "A43"): Route("ITI-64", "feed", parts.change_link),

@@ -160,6 +160,16 @@ def test_a_feed_for_the_subsumed_is_refused(linked: Door) -> None:
     assert f"{of(answer, 'MSA')[0][1]} {places(answer)[0]}" == "AE  204"
 
 
+def test_pam_events_are_a_feed_and_a_merge(linked: Door) -> None:
+    for event in ("A28", "A31"):
+        assert of(linked.ask(adt(event, patient="P5^^^HOSP", version="2.5")), "MSA")[0][1] == "AA"
+    assert linked.patient("P5") is not None
+    changed = merge("P6^^^HOSP", "P5^^^HOSP", version="2.5", event="A47")
+    assert of(linked.ask(changed), "MSA")[0][1] == "AA"
+    assert linked.patient("P5") is None
+    assert linked.patient("P6") is not None
+
+
 def test_a24_links_and_a37_unlinks(linked: Door) -> None:
     def pair(event: str) -> str:
         return adt(event, patient="P2^^^HOSP").replace("PV1|", "PID|||L9^^^LAB\rPV1|")
