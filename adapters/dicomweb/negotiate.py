@@ -18,6 +18,7 @@ from repository.instances.part10 import (
     IMPLICIT_VR_LITTLE,
     is_encapsulated,
 )
+from repository.instances.transcoding import MAKEABLE
 
 OCTETS: Final = "application/octet-stream"
 DICOM: Final = "application/dicom"
@@ -140,6 +141,6 @@ def for_instances(
             continue
         if syntax in {"", "*", stored}:
             return Representation(DICOM, stored, as_stored=True, multipart=multipart)
-        if syntax == EXPLICIT_VR_LITTLE:
+        if syntax in MAKEABLE:
             return Representation(DICOM, syntax, as_stored=False, multipart=multipart)
     raise NotAcceptable("instances are not available in an accepted form", stored=stored)

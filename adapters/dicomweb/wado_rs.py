@@ -17,7 +17,7 @@ from adapters.http.exchange import Exchange
 from adapters.http.multipart import MultipartWriter
 from projections.storage_map.view import Location
 from registry.access.values import Subject
-from repository.instances.transcoding import to_explicit_little
+from repository.instances.transcoding import to_transfer_syntax
 
 _CHUNK: Final = 1 << 20
 
@@ -111,7 +111,7 @@ async def _send_parts(
             first = await archive.run(_next, chunks)
         else:
             chunks = iter(())
-            first = await archive.run(_transcoded, archive, location)
+            first = await archive.run(_transcoded, archive, location, form.transfer_syntax)
         left = location.size - len(first) if form.as_stored else 0
         if not begun:
             # What cannot be read at all is told before the answer begins.
@@ -137,5 +137,5 @@ def _next(chunks: Iterator[bytes]) -> bytes:
     return next(chunks, b"")
 
 
-def _transcoded(archive: Archive, location: Location) -> bytes:
-    return to_explicit_little(archive.blobs.read(location.key))
+def _transcoded(archive: Archive, location: Location, syntax: str) -> bytes:
+    return to_transfer_syntax(archive.blobs.read(location.key), syntax)

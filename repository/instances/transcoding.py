@@ -35,11 +35,6 @@ _PIXELS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _WORDS: Final = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 
 
-def to_explicit_little(octets: bytes) -> bytes:
-    """Return a Part 10 file decompressed and in Explicit VR Little Endian."""
-    return to_transfer_syntax(octets, EXPLICIT_VR_LITTLE)
-
-
 def to_transfer_syntax(octets: bytes, wanted: str) -> bytes:
     """Return a Part 10 file in a transfer syntax of `MAKEABLE`; it stays the same instance.
 

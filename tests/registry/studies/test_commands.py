@@ -10,7 +10,12 @@ from kernel.events import Recorded
 from kernel.ledger.ports import StreamAppend
 from registry.patients.events import PatientIdentified
 from registry.studies import commands
-from registry.studies.events import InstancesStored, ManifestPublished, StudyCompleted
+from registry.studies.events import (
+    InstancesStored,
+    ManifestPublished,
+    ManifestWithdrawn,
+    StudyCompleted,
+)
 from registry.studies.refusals import StudyNotKnown
 from registry.studies.values import Instance, StudyBatch
 
@@ -140,3 +145,23 @@ def test_a_study_that_grew_counts_as_not_published():
     ]
     assert given(*facts)[0].is_published
     assert not given(*facts, *stored(1))[0].is_published
+
+
+def test_a_study_of_which_nothing_is_shared_counts_as_published_until_it_grows():
+    published = ManifestPublished(
+        study_uid=STUDY, entry_uuid=ENTRY, unique_id="2.25.5", instance_count=2
+    )
+    study, version = given(*stored(2), published, *stored(1))
+    made = commands.withdraw(study, version)
+    assert made.expected_version == version
+    assert made.facts == (ManifestWithdrawn(study_uid=STUDY, instance_count=3, entry_uuid=ENTRY),)
+    after, _ = given(*stored(2), published, *stored(1), *made.facts)
+    assert after.is_published
+    assert after.manifest is None
+    grown, _ = given(*stored(2), published, *stored(1), *made.facts, *stored(1))
+    assert not grown.is_published
+
+
+def test_a_study_that_was_never_published_is_withdrawn_from_nothing():
+    study, version = given(*stored(2))
+    assert commands.withdraw(study, version).facts[0].entry_uuid is None
