@@ -39,6 +39,8 @@ GENERATIONS: Final = sa.Table(
 )
 _LOCK_KEY: Final = 0x7069616E6B75  # "pianku", for the advisory lock that guards table creation
 _GENERATION_TTL_SECONDS: Final = 0.5
+_WRITER_CACHE_KIB: Final = -65536  # negative: KiB, as SQLite has it
+_READER_CACHE_KIB: Final = -8192
 AWAY: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
 """What says that a database cannot serve now (away, locked, full, read only)."""
 
@@ -100,8 +102,9 @@ def sqlite_engine(path: str, *, writer: bool) -> Engine:
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "temp_store=MEMORY",
-            "cache_size=-65536",
-            "mmap_size=1073741824",
+            # A connection's own cache: small, because a process has a pool of them. What is
+            # read again comes from the system's page cache, which costs the process nothing.
+            f"cache_size={_WRITER_CACHE_KIB if writer else _READER_CACHE_KIB}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
