@@ -18,7 +18,7 @@ from adapters.hl7v3.iti44_patient_identity_feed import Feed, PatientIdentityFeed
 from adapters.hl7v3.iti45_pix_query import CrossReferences, PixQuery
 from adapters.hl7v3.iti47_patient_demographics_query import PatientDemographicsQuery, Persons
 from adapters.hl7v3.open_queries import OpenQueries
-from adapters.soap.door import SoapService, build_soap_router
+from adapters.soap.door import SoapPort, build_soap_router
 from adapters.soap.multipart import Limits
 from registry.patients.values import IdentityDomains
 from repository.tiers.ports import BlobStore
@@ -46,14 +46,14 @@ def build_router(parts: Hl7V3Parts) -> APIRouter:
     return build_soap_router((service(parts),), parts.guard, parts.store, Limits())
 
 
-def service(parts: Hl7V3Parts) -> SoapService:
+def service(parts: Hl7V3Parts) -> SoapPort:
     """Return the service with its transactions by the action of their requests."""
     feed = PatientIdentityFeed(parts.feed, parts.guard, parts.domains, parts.device)
     pix = PixQuery(parts.cross_references, parts.guard, parts.domains, parts.device)
     pdq = PatientDemographicsQuery(
         parts.persons, parts.open_queries, parts.guard, parts.domains, parts.device
     )
-    return SoapService(
+    return SoapPort(
         PATH,
         schemas.path("hl7v3/pix-pdq.wsdl"),
         {

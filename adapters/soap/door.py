@@ -1,7 +1,7 @@
 """The door of SOAP services: reads a request, calls its transaction, writes the response.
 
 Implements the SOAP binding of ITI TF-2 Appendix V for every protocol that speaks SOAP; they
-bring their transactions as `SoapService`s. Called by the endpoints of the protocols.
+bring their transactions as `SoapPort`s. Called by the endpoints of the protocols.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ Transaction = Callable[[Call], Answer]
 
 
 @dataclass(frozen=True, slots=True)
-class SoapService:
+class SoapPort:
     """A service: its path, its WSDL with the schemas beside it, its transactions by action."""
 
     path: str
@@ -81,7 +81,7 @@ class SoapService:
 
 
 def build_soap_router(
-    services: Sequence[SoapService],
+    services: Sequence[SoapPort],
     gate: Gate,
     store: BlobStore,
     limits: Limits,
@@ -105,7 +105,7 @@ class _Door:
 
     def __init__(
         self,
-        service: SoapService,
+        service: SoapPort,
         gate: Gate,
         store: BlobStore,
         limits: Limits,
@@ -272,7 +272,7 @@ def _fault(fault: SoapFault, relates_to: str = "") -> Response:
     )
 
 
-def _description(service: SoapService) -> Callable[[Request], Awaitable[Response]]:
+def _description(service: SoapPort) -> Callable[[Request], Awaitable[Response]]:
     pages = WsdlPages(service.wsdl, service.schemas)
 
     async def get(request: Request) -> Response:

@@ -13,7 +13,7 @@ from fastapi import APIRouter
 
 import schemas
 from adapters.guard.guard import Guard
-from adapters.soap.door import SoapService, Transaction, build_soap_router
+from adapters.soap.door import SoapPort, Transaction, build_soap_router
 from adapters.soap.multipart import Limits
 from adapters.soap.replies import Replies
 from adapters.xds import names
@@ -87,7 +87,7 @@ def build_router(parts: XdsParts) -> APIRouter:
     )
 
 
-def services(parts: XdsParts) -> Sequence[SoapService]:
+def services(parts: XdsParts) -> Sequence[SoapPort]:
     """Return the services, each with its transactions by the action of their requests."""
     return (
         _service("/xds/registry", "registry.wsdl", _registry(parts)),
@@ -98,7 +98,7 @@ def services(parts: XdsParts) -> Sequence[SoapService]:
     )
 
 
-def imaging_service(retrieve: Transaction) -> SoapService:
+def imaging_service(retrieve: Transaction) -> SoapPort:
     """Return the service of an imaging document source (RAD TF-2 4.69.5)."""
     transactions = {names.RAD_69: retrieve}
     return _service("/xds/imaging", "imaging.wsdl", transactions, ("xdsi-b.xsd",))
@@ -129,13 +129,13 @@ def _repository(parts: XdsParts) -> dict[str, Transaction]:
     }
 
 
-def _imaging(parts: XdsParts) -> Sequence[SoapService]:
+def _imaging(parts: XdsParts) -> Sequence[SoapPort]:
     if parts.storage is None:
         return ()
     return (imaging_service(_images(parts, parts.storage)),)
 
 
-def _gateways(parts: XdsParts) -> Sequence[SoapService]:
+def _gateways(parts: XdsParts) -> Sequence[SoapPort]:
     if parts.communities is None:
         return ()
     gateways = GatewayParts(
@@ -191,8 +191,8 @@ def _images(parts: XdsParts, storage: StorageMap, transaction: str = "RAD-69") -
 
 def _service(
     path: str, wsdl: str, transactions: Mapping[str, Transaction], also: Sequence[str] = ()
-) -> SoapService:
-    return SoapService(
+) -> SoapPort:
+    return SoapPort(
         path,
         schemas.path(f"xds/{wsdl}"),
         transactions,

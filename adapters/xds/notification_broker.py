@@ -12,7 +12,7 @@ from typing import Final
 
 import schemas
 from adapters.guard.guard import Guard
-from adapters.soap.door import SoapService, Transaction
+from adapters.soap.door import SoapPort, Transaction
 from adapters.xds import wsn_names
 from adapters.xds.iti52_subscribe import Renew, Subscribe, Unsubscribe
 from adapters.xds.iti54_publish import Publish
@@ -31,7 +31,7 @@ class Broker:
     """The broker's own address as subscribers know it; empty: as their requests came."""
 
 
-def broker_services(broker: Broker, guard: Guard) -> Sequence[SoapService]:
+def broker_services(broker: Broker, guard: Guard) -> Sequence[SoapPort]:
     """Return the services of the broker."""
     subscriptions = broker.subscriptions
     return (
@@ -52,6 +52,6 @@ def broker_services(broker: Broker, guard: Guard) -> Sequence[SoapService]:
     )
 
 
-def _service(path: str, transactions: dict[str, Transaction]) -> SoapService:
+def _service(path: str, transactions: dict[str, Transaction]) -> SoapPort:
     files = {name: schemas.path(f"xds/{name}") for name in _SCHEMAS}
-    return SoapService(path, schemas.path("xds/dsub.wsdl"), transactions, files)
+    return SoapPort(path, schemas.path("xds/dsub.wsdl"), transactions, files)

@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 import schemas
-from adapters.soap.door import Answer, Call, SoapService, build_soap_router
+from adapters.soap.door import Answer, Call, SoapPort, build_soap_router
 from adapters.soap.exchange import Part
 from adapters.soap.multipart import Limits
 from adapters.soap.names import XOP
@@ -113,8 +113,8 @@ def elsewhere(folder: Path) -> Generator[Elsewhere]:
 
     wsdl = schemas.path("xds/registry.wsdl")
     both = (
-        SoapService("/q", wsdl, {names.ITI_38: lambda call: asked(call, "query")}, {}),
-        SoapService("/r", wsdl, {names.ITI_39: lambda call: asked(call, "retrieve")}, {}),
+        SoapPort("/q", wsdl, {names.ITI_38: lambda call: asked(call, "query")}, {}),
+        SoapPort("/r", wsdl, {names.ITI_39: lambda call: asked(call, "retrieve")}, {}),
     )
     app = FastAPI(openapi_url=None)
     app.include_router(build_soap_router(both, made, made.store, Limits()))

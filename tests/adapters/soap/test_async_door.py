@@ -19,7 +19,7 @@ from lxml import etree
 
 import schemas
 from adapters.soap.client import SoapClient
-from adapters.soap.door import Answer, Call, SoapService, build_soap_router
+from adapters.soap.door import Answer, Call, SoapPort, build_soap_router
 from adapters.soap.exchange import Part
 from adapters.soap.multipart import Limits
 from adapters.soap.names import SOAP, SOAP_TYPE, WSA, XOP
@@ -82,7 +82,7 @@ def door(receiver: Receiver, tmp_path: Path) -> Generator[str]:
     def refuse(_call: Call) -> Answer:
         raise Forbidden
 
-    service = SoapService(
+    service = SoapPort(
         "/door",
         schemas.path("xds/registry.wsdl"),
         {"urn:ask": lambda _call: Answer("<b/>"), "urn:document": document, "urn:refuse": refuse},

@@ -14,7 +14,6 @@ from adapters.soap.client import SoapClient as Outgoing
 from adapters.soap.door import Answer, Call
 from adapters.soap.exchange import Part
 from adapters.soap.faults import SoapFault
-from adapters.storage.local import LocalBlobStore
 from adapters.xds import names
 from adapters.xds.communities import Communities, Community
 from kernel.identifiers import PatientId
