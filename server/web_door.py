@@ -83,6 +83,7 @@ def _dicomweb(here: Installation) -> Sequence[tuple[str, ASGIApp]]:
 def _fhir(here: Installation) -> ASGIApp:
     threads = ThreadPoolExecutor(_WAITING_THREADS, "fhir")
     here.on_close(threads.shutdown)
+    domains = domains_of(here.settings, here.identity)
     return FhirR4(
         FhirRooms(
             guard=here.guard,
@@ -97,7 +98,7 @@ def _fhir(here: Installation) -> ASGIApp:
             clause=clause,
             repository_oid=here.identity.repository_oid,
             source_oid=here.identity.source_oid,
-            authorities=(here.identity.assigning_authority,),
+            authorities=(domains.affinity.oid, *(one.oid for one in domains.others)),
             zone=ZoneInfo(here.settings.timezone),
         ),
         threads,

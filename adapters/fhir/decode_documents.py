@@ -1,6 +1,6 @@
 """DocumentReference -> DocumentEntry; List -> SubmissionSet and Folder.
 
-Implements the mapping tables of IHE MHD 3:4.5.1 to 3:4.5.3; minimal metadata are completed as
+Implements the mapping tables of ITI TF-3 4.5.1 to 4.5.3 (IHE MHD); minimal metadata are completed as
 decision 0016 says. Pure; called by `decode.py` and the module of ITI-105.
 """
 

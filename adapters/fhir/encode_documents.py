@@ -1,6 +1,6 @@
 """DocumentEntry -> DocumentReference; SubmissionSet and Folder -> List.
 
-Implements the mapping tables of IHE MHD 3:4.5.1 to 3:4.5.3 and the ConceptMap AssociationType vs
+Implements the mapping tables of ITI TF-3 4.5.1 to 4.5.3 (IHE MHD) and the ConceptMap AssociationType vs
 relatesTo. Pure; called by the modules of ITI-65, ITI-66, ITI-67 and ITI-105.
 """
 

@@ -1,6 +1,6 @@
 """ITI-105 Simplified Publish: one DocumentReference that carries its document.
 
-Implements IHE MHD 2:3.105; the SubmissionSet is derived from the document. Called by `endpoint.py`
+Implements ITI TF-2 3.105 (IHE MHD); the SubmissionSet is derived from the document. Called by `endpoint.py`
 in a worker thread.
 """
 

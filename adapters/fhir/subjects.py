@@ -1,6 +1,6 @@
 """Whose documents: from a reference or an identifier to the patient of the affinity domain.
 
-Implements IHE MHD 2:3.65.4.1.2.2 (Patient Identity) and the parameters `patient` and
+Implements ITI TF-2 3.65.4.1.2.2 (IHE MHD, Patient Identity) and the parameters `patient` and
 `patient.identifier` of ITI-66 and ITI-67. Used by the transaction modules.
 """
 
