@@ -153,7 +153,7 @@ def test_s8_a_receiver_that_is_away_is_asked_again(door: str, receiver: Receiver
 def test_s8_no_more_answers_wait_than_there_is_room_for(door: str, receiver: Receiver) -> None:
     for _ in range(5):  # every place is given back: when delivered, and when given up
         receiver.refuse = 3
-        assert ask(door, f"{receiver.url}/replies").status_code == 202
+        _accepted(door, f"{receiver.url}/replies")
         deadline = time.monotonic() + 5
         while receiver.refuse > 0 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -204,6 +204,14 @@ def test_parts_without_a_key_are_let_go_when_the_consumer_hangs_up(
     with httpx.stream("POST", door, content=text, headers={"content-type": SOAP_TYPE}) as told:
         assert told.status_code == 200
     _nothing_left(tmp_path)
+
+
+def _accepted(door: str, address: str) -> None:
+    """Ask until there is room: a place is given back a little after its last attempt."""
+    deadline = time.monotonic() + 5
+    while (told := ask(door, address)).status_code == 503 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert told.status_code == 202
 
 
 def _nothing_left(tmp_path: Path) -> None:
