@@ -147,8 +147,11 @@ class NotificationDelivery:
         except Refusal:
             raise  # ours, not the consumer's: it costs no attempt
         except Exception as problem:
-            # One notification that cannot be made must not stop the others.
-            log.exception("notification cannot be made")
+            # One notification that cannot be made must not stop the others. The text of an
+            # exception may quote metadata: only its kind is told.
+            kind = type(problem).__name__
+            log.error("notification cannot be made", extra={"problem": kind})  # noqa: TRY400
+            log.debug("notification cannot be made for", exc_info=problem)
             self._not_taken(held, notification, type(problem).__name__)
             return None
         self._facts.append(commands.delivered(told, notification.patient_key))

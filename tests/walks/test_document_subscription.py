@@ -5,6 +5,7 @@ ITI-52, ITI-53 and ITI-54 (ITI TF-2 3.52 to 3.54) over sockets, on both engines.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -68,12 +69,30 @@ def test_a_subscriber_hears_of_an_iti41_until_he_unsubscribes(
         assert envelope.findtext("s:Header/a:Action", "", dsub.NAMES) == dsub.NOTIFY
         assert envelope.findtext("s:Header/a:To", "", dsub.NAMES) == recipient.address
 
+        listed = json.loads(own.cli("subscriptions", "list", "--json").stdout)
+        (row,) = (r for r in listed if r["subscription"] == reference.rpartition("/")[2])
+        assert row["consumer"] == recipient.address
+        assert row["notifications"] == {"delivered": 2}
+        assert patient.partition("^")[0] not in json.dumps(listed)
+
         ended = dsub.unsubscribe(client, reference)
         assert ended.action.endswith("/SubscriptionManager/UnsubscribeResponse")
         provide(client, patient)
         time.sleep(2)
         assert len(recipient.taken) == 2
         assert dsub.fault(dsub.unsubscribe(client, reference)) == "ResourceUnknownFault"
+
+
+def test_an_operator_ends_a_subscription_whose_reference_was_lost(
+    own: RunningPianku, patient: str
+) -> None:
+    client = SoapClient(own.http)
+    with dsub.Recipient() as recipient:
+        lost = subscribed(client, recipient.address, patient).rpartition("/")[2]
+        assert "ended" in own.cli("subscriptions", "cancel", lost, "--yes").stdout
+        provide(client, patient)
+        time.sleep(1.5)
+        assert recipient.offered == 0
 
 
 @pytest.mark.peer("dcmtk")

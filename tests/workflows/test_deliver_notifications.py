@@ -161,8 +161,10 @@ def test_what_we_cannot_do_ourselves_costs_no_attempt(
 
 
 def test_a_mistake_of_ours_is_retried_like_a_failure(
-    node: BrokerNode, consumer: Consumer, delivery: NotificationDelivery
-) -> None:
+    node: BrokerNode, consumer: Consumer, delivery: NotificationDelivery,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    caplog.set_level("INFO")
     made = node.subscribe()
     node.registered(entry())
     consumer.problem = ZeroDivisionError("quotes a patient")
@@ -170,6 +172,8 @@ def test_a_mistake_of_ours_is_retried_like_a_failure(
     assert delivery.deliver_due() == 0
     (notification,) = node.queue.notifications(made.subscription)
     assert (notification.state, notification.reason) == ("waiting", "ZeroDivisionError")
+    assert "notification cannot be made" in caplog.text
+    assert "quotes a patient" not in caplog.text
 
 
 def test_one_dead_consumer_does_not_hold_up_the_others(
