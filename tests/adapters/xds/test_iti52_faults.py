@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from adapters.xds import wsn_faults
+from kernel.refusals import Refusal, leaves
 from tests.support import dsub, xds
 from tests.support.broker_door import NOWHERE
 from tests.support.soap import SoapClient
@@ -98,3 +100,9 @@ def test_iti52_what_cannot_be_granted_is_a_fault(
     if "TerminationTime" in str(expected):
         assert answer.body.find(".//n:MaximumTime", dsub.NAMES) is not None
     assert answer.body.find(".//bf:Timestamp", dsub.NAMES) is not None
+
+
+def test_every_refusal_has_a_fault_of_the_operation() -> None:
+    for otherwise in (wsn_faults.SUBSCRIBE, wsn_faults.RENEW, wsn_faults.UNSUBSCRIBE):
+        for refusal in leaves(Refusal):
+            assert wsn_faults.name(refusal, otherwise).endswith("Fault")
