@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +18,7 @@ from sqlalchemy import Connection
 
 from kernel.codes import Code
 from kernel.events import Fact, Recorded
-from kernel.times import micros, pad_dtm
+from kernel.times import dtm, micros, pad_dtm, parse_dtm
 from projections.contract import ViewSpec
 from projections.document_index.merging import move_to_survivor
 from projections.document_index.tables import Tables
@@ -54,6 +56,7 @@ _STATUSES: Final[Mapping[type[Fact], tuple[str, Status]]] = {
     AssociationDeprecated: ("associations", Status.DEPRECATED),
 }
 """Fact -> the table whose row has what status from then on."""
+_WITHIN_A_SECOND: Final = 20
 _CHANGES: Final = frozenset({FolderUpdated, DocumentRevised, FolderRevised, *_STATUSES})
 
 
@@ -239,7 +242,9 @@ class DocumentIndexProjection:
         """Return what a fact changes in a row; its stream is the entryUUID or the logicalID."""
         match fact:
             case FolderUpdated(last_update_time=time):
-                table, values = self._tables.folders, {"last_update_time": _time(time)}
+                table = self._tables.folders
+                later = _later(table.c.last_update_time, time)
+                return sa.update(table).where(table.c.entry_uuid == stream).values(later)
             case DocumentRevised() | FolderRevised():
                 revised = isinstance(fact, DocumentRevised)
                 table = self._tables.documents if revised else self._tables.folders
@@ -277,6 +282,17 @@ def _of(table: sa.Table, fact: DocumentRemoved) -> tuple[sa.ColumnElement[bool],
         table.c.unique_id == fact.unique_id,
         table.c.repository_unique_id == fact.repository_unique_id,
     )
+
+
+def _later(column: sa.Column[str], time: str) -> dict[str, sa.ColumnElement[str]]:
+    """Set a time that is later than before, also for what happens within one second.
+
+    The time has seconds only, and who compares two of them must see that a folder changed.
+    """
+    told = parse_dtm(time)
+    seconds = [dtm(told + timedelta(seconds=n)) for n in range(_WITHIN_A_SECOND)]
+    steps = [(column == now, sa.literal(then)) for now, then in pairwise(seconds)]
+    return {column.name: sa.case((column < seconds[0], seconds[0]), *steps, else_=column)}
 
 
 def _execute(connection: Connection, changes: list[sa.Update | sa.Delete]) -> None:

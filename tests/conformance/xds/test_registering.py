@@ -229,6 +229,28 @@ def test_r8_a_replacement_comes_into_the_folders_of_the_old(
     assert contents(client, unique_id) == {old, new}
 
 
+def test_r8_each_change_of_a_folder_moves_its_time_on(client: SoapClient, patient: str) -> None:
+    # T:12323 compares the times with less-than, however fast one change follows the other.
+    document, folder, unique_id = with_folder(client, patient)
+    times = [xds.slot(folder_of(client, unique_id), "lastUpdateTime")]
+    for _ in range(3):
+        before = set(uuids_of(client, patient))
+        done(foreign.register(client, related(patient, "RPLC", document)))
+        (document,) = set(uuids_of(client, patient)) - before
+        times.append(xds.slot(folder_of(client, unique_id), "lastUpdateTime"))
+        add = foreign.request(
+            foreign.submission_set(patient),
+            foreign.document(patient, "Other"),
+            foreign.member("Other"),
+            foreign.link(foreign.HAS_MEMBER, folder, "Other", own_id="inside"),
+            foreign.member("inside", ""),
+        )
+        done(foreign.register(client, add))
+        times.append(xds.slot(folder_of(client, unique_id), "lastUpdateTime"))
+    assert times == sorted(times)
+    assert len({str(time) for time in times}) == 7
+
+
 def test_r8_what_replaces_must_be_new(client: SoapClient, patient: str) -> None:
     one, two = registered(client, patient), registered(client, patient)
     submit = foreign.request(foreign.submission_set(patient), foreign.link(f"{IHE}RPLC", one, two))
