@@ -27,7 +27,7 @@ from registry.documents.values import (
     Submission,
     SubmissionSet,
 )
-from repository.objects.refusals import ContentMissing
+from repository.objects.refusals import ContentMissing, MetadataMissing
 
 RELATIONS: Final = {
     "replaces": AssociationType.RPLC,
@@ -35,7 +35,13 @@ RELATIONS: Final = {
     "appends": AssociationType.APND,
     "signs": AssociationType.SIGNS,
 }
-_OURS: Final = frozenset({"List", "DocumentReference", "Binary", "Bundle", "Patient"})
+_TAKEN: Final = frozenset(
+    {
+        ("List", "POST"), ("List", "PUT"), ("DocumentReference", "POST"), ("Binary", "POST"),
+        ("Bundle", "POST"), ("Patient", "POST"), ("Patient", "PUT"),
+    }
+)  # fmt: skip
+"""What an entry may be and do; besides, it may read a Patient or supersede a document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,9 @@ class _Bundle:
         self._by_reference: dict[str, int] = {}
         for number, entry in enumerate(entries):
             local = entry.resource.text("id")
-            for name in (entry.full_url, f"{entry.resource.type}/{local}" if local else ""):
+            # A relative reference is resolved against the full URL's own base (2.36.4.1).
+            relative = "/".join(entry.full_url.rsplit("/", 2)[1:])
+            for name in (entry.full_url, f"{entry.resource.type}/{local}" if local else relative):
                 if name:
                     self._by_reference.setdefault(name, number)
         self._made = _Made()
@@ -143,6 +151,7 @@ class _Bundle:
             whole, subject, entries, self._finder(whole), self._around.minimal
         )
         self._relate()
+        self._check_used()
         listed = self._members(submission_set, whole)
         self._folders(submission_set, subject)
         submission = Submission(
@@ -155,13 +164,37 @@ class _Bundle:
         return Provided(submission, self._made.contents, made, updated, subject)
 
     def _check(self) -> None:
+        """Refuse what would otherwise be passed over in silence."""
         for entry in self._entries:
-            if entry.method == "PATCH" and entry.resource.type == "Parameters":
+            kind, method = entry.resource.type, entry.method
+            if (kind, method) in _TAKEN or _supersedes(entry) or _names_patient(entry):
                 continue
-            if entry.resource.type not in _OURS:
-                raise NotSupported(
-                    f"a bundle of documents holds no {entry.resource.type[:40] or 'empty entry'}"
+            raise NotSupported(
+                f"a bundle of documents does no {method[:10]} of {kind[:40] or 'nothing'}"
+            )
+        for number in self._at("List", "POST", "PUT"):
+            if not mapping.list_type(self._entries[number].resource):
+                raise MetadataInvalid(
+                    "the code of a List is submissionset or folder", attribute="List.code"
                 )
+
+    def _check_used(self) -> None:
+        """Refuse octets that nothing describes, and a status that nothing explains."""
+        urls = [
+            self._entries[number].resource.text("content", "attachment", "url")
+            for number in self._made.entries
+        ]
+        used = {self._by_reference.get(url) for url in urls}
+        for number in [*self._at("Binary", "POST"), *self._at("Bundle", "POST")]:
+            if number not in used:
+                raise MetadataMissing("a document was sent that no DocumentReference describes")
+        replaced = {
+            one.target for one in self._made.associations if one.type is AssociationType.RPLC
+        }
+        for entry in self._entries:
+            target = uuid_of(entry.url.partition("?")[0].rpartition("/")[2])
+            if _supersedes(entry) and target not in replaced:
+                raise NotSupported("a DocumentReference is superseded by what replaces it alone")
 
     def _at(self, kind: str, *methods: str) -> list[int]:
         return [
@@ -329,6 +362,17 @@ class _Bundle:
             tuple(places.get(number) or known.get(number, "") for number in all_of_them),
             tuple(number not in places for number in all_of_them),
         )
+
+
+def _supersedes(entry: Entry) -> bool:
+    """Tell whether an entry marks a registered document as superseded."""
+    if not entry.url.startswith("DocumentReference/") or entry.method not in {"PATCH", "PUT"}:
+        return False
+    return entry.method == "PATCH" or entry.resource.text("status") == "superseded"
+
+
+def _names_patient(entry: Entry) -> bool:
+    return entry.method == "GET" and entry.url.startswith("Patient")
 
 
 def octets(data: str, attribute: str) -> bytes:

@@ -1,7 +1,7 @@
 """DocumentReference -> DocumentEntry; List -> SubmissionSet and Folder.
 
-Implements the mapping tables of ITI TF-3 4.5.1 to 4.5.3 (IHE MHD); minimal metadata are completed as
-decision 0016 says. Pure; called by `decode.py` and the module of ITI-105.
+Implements the mapping tables of ITI TF-3 4.5.1 to 4.5.3 (IHE MHD); minimal metadata are completed
+as decision 0016 says. Pure; called by `decode.py` and the module of ITI-105.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def document_entry(
         mime_type=mime_type,
         object_type=STABLE,
         hash=digest(attachment.text("hash")),
-        size=int(size) if size.isdigit() and len(size) < 20 else None,
+        size=int(size) if size.isdecimal() and len(size) < 20 else None,
         class_code=_code(told.first("category")) or UNKNOWN,
         type_code=_code(told.first("type")) or UNKNOWN,
         format_code=_code(contents[0].first("format")) or UNKNOWN,

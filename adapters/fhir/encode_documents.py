@@ -1,7 +1,7 @@
 """DocumentEntry -> DocumentReference; SubmissionSet and Folder -> List.
 
-Implements the mapping tables of ITI TF-3 4.5.1 to 4.5.3 (IHE MHD) and the ConceptMap AssociationType vs
-relatesTo. Pure; called by the modules of ITI-65, ITI-66, ITI-67 and ITI-105.
+Implements the mapping tables of ITI TF-3 4.5.1 to 4.5.3 (IHE MHD) and the ConceptMap of
+association types and relatesTo. Pure; called by the modules of ITI-65, ITI-66, ITI-67 and ITI-105.
 """
 
 from __future__ import annotations

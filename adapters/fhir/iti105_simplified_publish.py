@@ -1,7 +1,7 @@
 """ITI-105 Simplified Publish: one DocumentReference that carries its document.
 
-Implements ITI TF-2 3.105 (IHE MHD); the SubmissionSet is derived from the document. Called by `endpoint.py`
-in a worker thread.
+Implements ITI TF-2 3.105 (IHE MHD); the SubmissionSet is derived from the document. Called by
+`endpoint.py` in a worker thread.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def _parameters(body: Element) -> tuple[Element, bool, int]:
         parts["onlyCertainMatches"].text("valueBoolean") == "true"
     )
     count = parts["count"].text("valueInteger") if "count" in parts else ""
-    return told, certain, min(int(count[:4]), _MAX) if count.isdigit() else _MAX
+    return told, certain, min(int(count[:4]), _MAX) if count.isdecimal() else _MAX
 
 
 def _candidates(told: Element, asked: Asked, rooms: FhirRooms) -> Iterator[tuple[PersonRow, str]]:
@@ -82,7 +82,7 @@ def _candidates(told: Element, asked: Asked, rooms: FhirRooms) -> Iterator[tuple
     policy = rooms.clause(asked.subject, "query", "patient")
     sex = _SEXES.get(told.text("gender"), "")
     queries = [(DemographicQuery(family=_plain(family), given=_plain(given)), "possible")]
-    if birth.isdigit() and len(birth) == 8:
+    if birth.isdecimal() and len(birth) == 8:
         whole = DemographicQuery(
             family=_plain(family), given=_plain(given), birth_date=birth, sex=sex
         )

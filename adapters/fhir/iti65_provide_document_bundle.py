@@ -1,7 +1,7 @@
 """ITI-65 Provide Document Bundle: a transaction Bundle is filed as one submission, or not at all.
 
-Implements ITI TF-2 3.65 (IHE MHD: Minimal, Comprehensive, UnContained, FHIR Document Publish) by the
-workflow of ITI-41. Called by `endpoint.py` in a worker thread.
+Implements ITI TF-2 3.65 (IHE MHD: Minimal, Comprehensive, UnContained, FHIR Document Publish) by
+the workflow of ITI-41. Called by `endpoint.py` in a worker thread.
 """
 
 from __future__ import annotations

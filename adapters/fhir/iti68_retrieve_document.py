@@ -71,7 +71,11 @@ def _located(asked: Asked, rooms: FhirRooms) -> Located:
     named = Resource("document", document_id=asked.resource_id[:64])
     rooms.guard.check(asked.subject, "retrieve", named, transaction=TRANSACTION)
     uuid = uuid_of(asked.resource_id)
-    found = rooms.documents.locate(uuid) if uuid is not None else None
+    found = None
+    if uuid is not None:
+        # `locate` may answer from before a replacement: here the status decides.
+        with rooms.documents.reading() as look:
+            found = look.locate_entry(uuid)
     if found is None or found.repository_unique_id != rooms.repository_oid:
         raise ResourceUnknown("no such document lies in this repository")
     resource = Resource("document", found.patient_key, document_id=found.unique_id)

@@ -155,7 +155,7 @@ def _conditions(given: Given) -> list[dict[str, str]]:
         case "birthdate":
             dates = [part.strip() for part in given.alternatives()]
             days = [d.removeprefix("eq").replace("-", "") for d in dates]
-            return [{"birth_date": d} for d in days] if all(d.isdigit() for d in days) else []
+            return [{"birth_date": d} for d in days] if all(d.isdecimal() for d in days) else []
         case "telecom" | "phone":
             return [{"telephone": one.value} for one in given.tokens() if one.value]
         case _:
@@ -232,7 +232,7 @@ def _is(row: PatientRow, one: Token) -> bool:
 
 
 def _digits(text: str) -> str:
-    return "".join(c for c in text if c.isdigit())
+    return "".join(c for c in text if c.isdecimal())
 
 
 def _text(part: str) -> str:

@@ -184,7 +184,7 @@ class Parameters:
         counts = []
         for name, usual in (("_count", _PAGE), ("_offset", 0)):
             told = self.one(name)
-            if told and not told.isdigit():
+            if told and not told.isdecimal():
                 raise ParameterInvalid(f"{name} needs a number")
             counts.append(int(told[:9]) if told else usual)
         only_count = self.one("_summary") == "count" or counts[0] == 0

@@ -7,6 +7,7 @@ Implements ITI TF-2 3.65.4.1.2.2 (IHE MHD, Patient Identity) and the parameters 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from adapters.fhir.codes import authority_of, uuid_of
@@ -33,13 +34,19 @@ def asked_patients(parameters: Parameters, rooms: FhirRooms) -> list[UUID] | Non
 
 def subject_of(reference: Element, patient: Element, rooms: FhirRooms) -> Subject:
     """Return the patient that the subject of a resource names; raises PatientUnresolved."""
+    told = reference.text("reference")
     candidates = [*_ids([reference.first("identifier")]), *_ids(patient.all("identifier"))]
+    if "?" in told:
+        # A conditional reference (HL7 FHIR R4 3.1.0.11.2): Patient?identifier=system|value.
+        found = Parameters(parse_qsl(told.partition("?")[2])).all("identifier")
+        tokens = [one for given in found[:1] for one in given.tokens()]
+        candidates += [one for t in tokens for one in patient_id(t, rooms.authorities)]
     for one in candidates:
         known = _in_affinity_domain(one, rooms)
         if known is not None:
             return _subject(known, rooms)
     if not patient:
-        key = uuid_of(patient_reference(reference.text("reference")))
+        key = uuid_of(patient_reference(told))
         row = rooms.patients.by_key(key) if key is not None else None
         if row is not None:
             return Subject(row.patient_key, row.patient_id)

@@ -75,20 +75,26 @@ def span_of_fhir(told: str) -> Span:
 def span_of_dtm(told: str) -> Span:
     """Return what a DTM covers by its precision; raises ValueError."""
     low = datetime.strptime(pad_dtm(_checked(told)), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-    match len(told):
+    try:
+        return Span(low, _after(low, len(told)))
+    except (ValueError, OverflowError):
+        return Span(low, FOREVER.high)  # the calendar ends here
+
+
+def _after(low: datetime, precision: int) -> datetime:
+    match precision:
         case 4:
-            high = low.replace(year=min(low.year + 1, 9999))
+            return low.replace(year=low.year + 1)
         case 6:
-            high = (low + timedelta(days=32)).replace(day=1)
+            return (low + timedelta(days=32)).replace(day=1)
         case 8:
-            high = low + timedelta(days=1)
+            return low + timedelta(days=1)
         case 10:
-            high = low + timedelta(hours=1)
+            return low + timedelta(hours=1)
         case 12:
-            high = low + timedelta(minutes=1)
+            return low + timedelta(minutes=1)
         case _:
-            high = low + timedelta(seconds=1)
-    return Span(low, high)
+            return low + timedelta(seconds=1)
 
 
 def dicom_date(told: str) -> str:
@@ -100,7 +106,7 @@ def dicom_started(date: str, time: str, zone: tzinfo) -> str:
     """Return the dateTime of a DICOM DA and TM in the hospital's zone, empty without a date."""
     day = dicom_date(date)
     digits = time.partition(".")[0].replace(":", "")
-    if not day or len(digits) < 4 or not digits.isdigit():
+    if not day or len(digits) < 4 or not digits.isdecimal():
         return day
     try:
         text = f"{date[:8]}{digits[:6].ljust(6, '0')}"

@@ -77,6 +77,12 @@ def test_a_dtm_comes_back(moment: datetime, precision: int) -> None:
     assert times.span_of_fhir(shown).low == times.span_of_dtm(dtm).low
 
 
+def test_the_calendar_ends_without_a_failure() -> None:
+    for told in ("9999", "999912", "99991231", "99991231235959", "9999-12-31T23:59:59Z"):
+        span = times.span_of_fhir(told) if "-" in told else times.span_of_dtm(told)
+        assert span.low < span.high or span.high == times.FOREVER.high
+
+
 def test_times_of_other_zones_become_utc() -> None:
     assert times.dtm_of("2004-12-23T08:01:00+10:00") == "20041222220100"
     assert times.dtm_of("2004-12-23T08:01:00.123Z") == "20041223080100"
