@@ -81,11 +81,9 @@ def demographic_clauses(tables: Tables, query: DemographicQuery) -> list[sa.Colu
 
 def _part(tables: Tables, part: str, asked: str) -> sa.ColumnElement[bool]:
     side = tables.name_parts.c
-    return sa.exists().where(
-        side.patient_key == tables.patients.c.patient_key,
-        side.part == part,
-        _key_like(side.key, asked),
-    )
+    # IN, not EXISTS: SQLite then begins with the few names that fit.
+    fitting = sa.select(side.patient_key).where(side.part == part, _key_like(side.key, asked))
+    return tables.patients.c.patient_key.in_(fitting)
 
 
 def _key_like(column: sa.ColumnElement[str], asked: str) -> sa.ColumnElement[bool]:

@@ -172,7 +172,7 @@ def _columns(demographics: Demographics) -> dict[str, Any]:
 
 SPEC: Final = ViewSpec(
     name=NAME,
-    version=2,
+    version=3,
     topics=(
         facts.PatientIdentified.TOPIC,
         facts.PatientDemographicsChanged.TOPIC,

@@ -36,7 +36,7 @@ class Tables:
             sa.Column("pinyin", _key(), nullable=False, index=True),
             sa.Column("initials", _key(), nullable=False, index=True),
             sa.Column("sex", sa.String(16), nullable=False),
-            sa.Column("birth_date", sa.String(64), nullable=False),
+            sa.Column("birth_date", _key(), nullable=False, index=True),
             sa.Column("address", sa.Text, nullable=False),
             sa.Column("telephone", sa.Text, nullable=False),
             sa.Column("authority", sa.String(64), nullable=False),

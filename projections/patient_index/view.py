@@ -106,9 +106,7 @@ class PatientIndex:
         with self._database.reading(NAME, fresh=fresh) as (connection, tables):
             table = tables.patients
             row = connection.execute(
-                sa.select(table).where(
-                    table.c.patient_id == str(patient_id), table.c.merged_into == ""
-                )
+                sa.select(table).where(table.c.patient_id == str(patient_id), _in_use(table.c))
             ).first()
             return None if row is None else _row(row)
 
@@ -142,14 +140,12 @@ class PatientIndex:
         with self._database.reading(NAME) as (connection, tables):
             c = tables.patients.c
             where = _fitting(tables, query, policy, authorities)
-            keys = connection.execute(
-                sa.select(c.person)
-                .where(*where, c.person > after)
-                .distinct()
-                .order_by(c.person)
-                .limit(limit + 1)
-            ).scalars()
-            found = list(keys)
+            # An expression: SQLite must begin with those who fit, not with all persons in order.
+            person = c.person.concat("")
+            if after:
+                where.append(person > after)
+            asked = sa.select(person).where(*where).distinct().order_by(person).limit(limit + 1)
+            found = list(connection.execute(asked).scalars())
             persons = _persons(connection, tables.patients, found[:limit], affinity)
             return PersonPage(tuple(persons), found[limit - 1] if len(found) > limit else "")
 
@@ -166,7 +162,9 @@ class PatientIndex:
             c = tables.patients.c
             where = _fitting(tables, query, policy, authorities)
             counted = sa.select(sa.func.count(c.person.distinct()))
-            return int(connection.execute(counted.where(*where, c.person > after)).scalar_one())
+            if after:
+                where.append(c.person > after)
+            return int(connection.execute(counted.where(*where)).scalar_one())
 
     def search(
         self,
@@ -180,7 +178,7 @@ class PatientIndex:
         """Return patients whose name, pinyin or initials begin with `name`, in name order."""
         with self._database.reading(NAME) as (connection, tables):
             table = tables.patients
-            where = [policy, table.c.merged_into == "", ~table.c.local]
+            where = [policy, _in_use(table.c), ~table.c.local]
             if local_id:
                 where.append(_begins(table.c.local_id, local_id))
             if name:
@@ -206,17 +204,20 @@ def _fitting(
 ) -> list[sa.ColumnElement[bool]]:
     """Return what an identifier must meet for its person to fit."""
     c = tables.patients.c
-    where = [policy, c.merged_into == "", *demographic_clauses(tables, query)]
+    where = [policy, _in_use(c), *demographic_clauses(tables, query)]
     if authorities:
         other = tables.patients.alias("other").c
         where.append(
             sa.exists().where(
-                other.person == c.person,
-                other.merged_into == "",
-                other.authority.in_(sorted(authorities)),
+                other.person == c.person, _in_use(other), other.authority.in_(sorted(authorities))
             )
         )
     return where
+
+
+def _in_use(columns: Any) -> sa.ColumnElement[bool]:
+    """Tell those not subsumed; not by `=`, as an index that nearly every row fits misleads."""
+    return sa.func.length(columns.merged_into) == 0
 
 
 def _persons(
@@ -224,7 +225,7 @@ def _persons(
 ) -> list[PersonRow]:
     held: dict[str, list[PatientRow]] = {key: [] for key in keys}
     for row in connection.execute(
-        sa.select(table).where(table.c.person.in_(keys), table.c.merged_into == "")
+        sa.select(table).where(table.c.person.in_(keys), _in_use(table.c))
     ):
         held[row.person].append(_row(row))
     return [
