@@ -220,3 +220,13 @@ def test_u5_u8_an_association_is_added_and_deprecated_in_one_submission() -> Non
     updated(past, metadata_update(edge, (edge.entry_uuid, APPROVED, DEPRECATED)))
     assert past.objects[edge.entry_uuid].status is DEPRECATED
     assert past.objects[two.entry_uuid].inbound == ()
+
+
+def test_u3_a_folder_takes_the_current_versions_of_its_documents_along() -> None:
+    old, case = entry(), folder()
+    past = Registry().holds(submission(old, case, member(case.entry_uuid, old.entry_uuid)))
+    new, renamed = new_version(old), new_version(case)
+    updated(past, metadata_update(new))
+    batch = updated(past, metadata_update(renamed))
+    inside = {e for e in edges(batch, AssociationType.HAS_MEMBER) if e[0] == renamed.entry_uuid}
+    assert inside == {(renamed.entry_uuid, new.entry_uuid)}
