@@ -321,7 +321,7 @@ class Installation:
 
     @cached_property
     def update(self) -> UpdateDocuments:
-        """New versions of metadata (ITI-57, ITI-92)."""
+        """Return the workflow of ITI-57 and ITI-92."""
         return UpdateDocuments(self.facts, self.documents, self.register)
 
     @cached_property
