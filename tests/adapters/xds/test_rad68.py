@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -243,6 +244,32 @@ def test_rad68_an_affinity_domain_may_only_warn_or_not_look() -> None:
     warned = ExamineManifests(ManifestChecks.WARN)(submission(manifest), documents)
     assert [one.severity for one in warned] == [names.WARNING]
     assert ExamineManifests(ManifestChecks.OFF)(submission(manifest), documents) == ()
+
+
+class _Studies:
+    """The study index, as far as it is asked: one MR study of these instances."""
+
+    def __init__(self, *sops: str) -> None:
+        self._sops = sops
+
+    def instances_of(self, study_uid: str) -> list[SimpleNamespace]:
+        return [SimpleNamespace(sop_uid=uid) for uid in self._sops]
+
+    def series_of(self, study_uid: str) -> list[SimpleNamespace]:
+        return [SimpleNamespace(series_uid=uid, modality="MR") for uid in SERIES]
+
+
+def test_rad68_modalities_are_compared_where_all_images_lie_here() -> None:
+    manifest = described()
+    documents = {manifest.entry_uuid: _Held(foreign_kos(STUDY, SERIES, sop_uid=manifest.unique_id))}
+    every = [uid for sops in SERIES.values() for uid in sops]
+    (error,) = ExamineManifests(studies=_Studies(*every))(submission(manifest), documents)
+    assert (error.code, error.location) == (
+        "XDSRepositoryMetadataError",
+        "DocumentEntry.eventCodeList",
+    )
+    assert error.severity == names.ERROR
+    assert ExamineManifests(studies=_Studies(*every[1:]))(submission(manifest), documents) == ()
 
 
 class _Held:

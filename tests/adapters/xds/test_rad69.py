@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from lxml import etree
 from pydicom.data import get_testdata_file
 
+import schemas
 from adapters.soap.door import build_soap_router
 from adapters.soap.multipart import Limits
 from adapters.xds.endpoint import imaging_service
@@ -297,3 +298,28 @@ def test_the_wsdl_and_its_schemas_are_served(source):
     schema = httpx.get(f"{source.base}/xds/imaging?xsd=xdsi-b.xsd")
     assert "TransferSyntaxUIDList" in schema.text
     assert "xsd=xds-b.xsd" in schema.text
+
+
+def test_the_schema_takes_our_requests_and_zeep_reads_the_wsdl(source):
+    import zeep  # noqa: PLC0415 - heavy
+
+    schema = etree.XMLSchema(etree.parse(str(schemas.path("xds/xdsi-b.xsd"))))
+    schema.assertValid(etree.fromstring(asked((*A, ("1.2.3",)))))
+    assert not schema.validate(etree.fromstring(asked()))
+    client = zeep.Client(f"{source.base}/xds/imaging?wsdl")
+    made = client.create_message(
+        client.service,
+        "ImagingDocumentSource_RetrieveImagingDocumentSet",
+        StudyRequest=[{
+            "studyInstanceUID": "1.2",
+            "SeriesRequest": [{
+                "seriesInstanceUID": "1.3",
+                "DocumentRequest": [{"RepositoryUniqueId": SOURCE, "DocumentUniqueId": "1.4"}],
+            }],
+        }],
+        TransferSyntaxUIDList={"TransferSyntaxUID": [EXPLICIT]},
+    )  # fmt: skip
+    body = made.find(".//{urn:ihe:rad:xdsi-b:2009}RetrieveImagingDocumentSetRequest")
+    (one,) = imaging_request(body).instances
+    assert (one.study_uid, one.series_uid, one.sop_uid) == ("1.2", "1.3", "1.4")
+    assert one.repository_unique_id == SOURCE
