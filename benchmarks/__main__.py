@@ -99,8 +99,12 @@ def main() -> None:
     names = [*SERVED, "ledger", "costs", "registry"]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
-    parser.add_argument("--documents", type=int, default=200_000,
-                        help="how full `registry` is (default 200,000; 1,000,000 with PostgreSQL)")
+    parser.add_argument(
+        "--documents",
+        type=int,
+        default=200_000,
+        help="how full `registry` is (default 200,000; 1,000,000 with PostgreSQL)",
+    )
     parser.add_argument("--only", choices=["pianku", "orthanc"], help="measure one server alone")
     parser.add_argument("--postgresql", action="store_true", help="Pianku on PostgreSQL")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",

@@ -75,7 +75,7 @@ class DocumentIndexProjection:
         for recorded, told in self._merged.following(connection, events):
             match told:
                 case DocumentRegistered(entry=DocumentEntry() as entry) as fact:
-                    self._document(rows, recorded, fact, entry)
+                    changes += self._document(rows, recorded, fact, entry)
                 case SubmissionAccepted(submission_set=SubmissionSet() as whole) as fact:
                     self._submission_set(rows, recorded, whole, fact.patient_key)
                 case FolderCreated(folder=Folder() as folder) as fact:
@@ -105,7 +105,8 @@ class DocumentIndexProjection:
         recorded: Recorded,
         fact: DocumentRegistered,
         entry: DocumentEntry,
-    ) -> None:
+    ) -> Sequence[sa.Update]:
+        """Add the rows of a document; return what is to be changed once they are there."""
         key = fact.patient_key
         rows[self._tables.documents].append(
             {
@@ -130,7 +131,7 @@ class DocumentIndexProjection:
                 "availability": entry.document_availability.rpartition(":")[2] or "Online",
             }
         )
-        if fact.object_sha256:
+        if fact.object_sha256 and fact.version == 1:
             rows[self._tables.held].append(
                 {
                     "unique_id": fact.unique_id,
@@ -146,6 +147,20 @@ class DocumentIndexProjection:
         rows[self._tables.references] += [
             {"object": uuid, "patient_key": key, "value": value} for value in entry.reference_ids
         ]
+        return () if fact.version == 1 else (self._unless_held(fact),)
+
+    def _unless_held(self, fact: DocumentRegistered) -> sa.Update:
+        """Leave a new version of the metadata without octets if the document was removed."""
+        documents, held = self._tables.documents, self._tables.held
+        lies_here = sa.exists().where(
+            held.c.unique_id == fact.unique_id,
+            held.c.repository_unique_id == fact.repository_unique_id,
+        )
+        return (
+            sa.update(documents)
+            .where(documents.c.entry_uuid == fact.entry_uuid, ~lies_here)
+            .values(object_sha256="")
+        )
 
     def _submission_set(
         self,

@@ -77,9 +77,7 @@ def provide_and_register(
     )
 
 
-def submission(
-    document: Document, inside: str, relation: tuple[str, str] | None = None
-) -> str:
+def submission(document: Document, inside: str, relation: tuple[str, str] | None = None) -> str:
     """Return the body of ITI-41; `inside` is the content of xds:Document."""
     now = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
     entry = "".join((
