@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from adapters.xds import names
@@ -21,6 +23,8 @@ from tests.support.removing import (
 )
 from tests.support.soap import SoapClient
 from tests.support.submissions import AUTHORITY, REPOSITORY, entry, submission
+from tests.support.update_client import done
+from tests.support.updates import metadata_update, new_version, send_update
 from tests.support.xds_node import Node, provide, without_octets
 
 
@@ -94,6 +98,30 @@ def test_a_document_can_be_removed_after_its_metadata(client: SoapClient, patien
     answer = remove_documents(client, (REPOSITORY, document.unique_id))
     assert xds.status(answer) == xds.SUCCESS, answer.text()
     assert xds.errors(remove_documents(client, (REPOSITORY, document.unique_id)))
+
+
+@pytest.mark.parametrize("remove_first", [True, False])
+def test_an_update_brings_no_removed_document_back(
+    client: SoapClient, patient: str, remove_first: bool
+) -> None:
+    content = b"stays away"
+    document = stored(client, patient, content)
+    described = msgspec.structs.replace(
+        document,
+        repository_unique_id=REPOSITORY,
+        hash=hashlib.sha1(content).hexdigest(),
+        size=len(content),
+    )
+    gone = (REPOSITORY, document.unique_id)
+    if remove_first:
+        assert xds.status(remove_documents(client, gone)) == xds.SUCCESS
+    done(send_update(client, metadata_update(new_version(described, title="Corrected"))))
+    if not remove_first:
+        assert xds.retrieve(client, REPOSITORY, [document.unique_id])
+        assert xds.status(remove_documents(client, gone)) == xds.SUCCESS
+    fetched = xds.retrieve_answer(client, REPOSITORY, [document.unique_id])
+    assert xds.errors(fetched) == ["XDSDocumentUniqueIdError"]
+    assert xds.errors(remove_documents(client, gone)) == ["XDSDocumentUniqueIdError"]
 
 
 def test_a_removed_document_may_be_provided_again(client: SoapClient, patient: str) -> None:
