@@ -26,6 +26,7 @@ from adapters.hl7v3.endpoint import build_router as build_hl7v3
 from adapters.hl7v3.open_queries import OpenQueries
 from adapters.portal.endpoint import build_router as build_portal
 from adapters.portal.ports import Portal
+from adapters.soap.replies import Replies
 from adapters.xds.endpoint import XdsParts
 from adapters.xds.endpoint import build_router as build_xds
 from adapters.xds.rad68_provide_and_register_imaging import ExamineManifests, ManifestChecks
@@ -43,9 +44,10 @@ _WAITING_THREADS: Final = 24
 
 def web_app(here: Installation) -> ASGIApp:
     """Return the HTTP application of one process."""
+    elsewhere = replies(here)
     return build_app(
         Doors(
-            routers=(_portal(here), _xds(here), _hl7v3(here)),
+            routers=(_portal(here), _xds(here, elsewhere), _hl7v3(here, elsewhere)),
             mounts=(*_dicomweb(here), (FHIR, _fhir(here))),
             health=here.health,
             spa=spa_folder(),
@@ -121,7 +123,7 @@ def _portal(here: Installation) -> APIRouter:
     )
 
 
-def _hl7v3(here: Installation) -> APIRouter:
+def _hl7v3(here: Installation, elsewhere: Replies | None) -> APIRouter:
     domains = domains_of(here.settings, here.identity)
     return build_hl7v3(
         Hl7V3Parts(
@@ -133,6 +135,7 @@ def _hl7v3(here: Installation) -> APIRouter:
             domains=domains,
             device=here.identity.source_oid,
             store=here.blobs,
+            replies=elsewhere,
         )
     )
 
@@ -148,7 +151,7 @@ def _open_queries(here: Installation) -> OpenQueries:
     return made
 
 
-def _xds(here: Installation) -> APIRouter:
+def _xds(here: Installation, elsewhere: Replies | None) -> APIRouter:
     return build_xds(
         XdsParts(
             guard=here.guard,
@@ -166,6 +169,6 @@ def _xds(here: Installation) -> APIRouter:
             manifests=ExamineManifests(ManifestChecks(here.settings.manifest.checks), here.studies),
             broker=broker(here),
             communities=communities(here),
-            replies=replies(here),
+            replies=elsewhere,
         )
     )

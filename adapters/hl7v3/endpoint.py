@@ -20,6 +20,7 @@ from adapters.hl7v3.iti47_patient_demographics_query import PatientDemographicsQ
 from adapters.hl7v3.open_queries import OpenQueries
 from adapters.soap.door import SoapPort, build_soap_router
 from adapters.soap.multipart import Limits
+from adapters.soap.replies import Replies
 from registry.patients.values import IdentityDomains
 from repository.tiers.ports import BlobStore
 
@@ -39,11 +40,15 @@ class Hl7V3Parts:
     device: str
     """OID that we send messages as."""
     store: BlobStore
+    replies: Replies | None = None
+    """Where answers may go to instead of back on the connection."""
 
 
 def build_router(parts: Hl7V3Parts) -> APIRouter:
     """Return the routes of the service."""
-    return build_soap_router((service(parts),), parts.guard, parts.store, Limits())
+    return build_soap_router(
+        (service(parts),), parts.guard, parts.store, Limits(), replies=parts.replies
+    )
 
 
 def service(parts: Hl7V3Parts) -> SoapPort:

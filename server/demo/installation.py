@@ -28,7 +28,7 @@ _ACCOUNTS: Final = (
 _TOKENS: Final = ("system_admin", "security_admin", "audit_admin", "clinician", "system")
 _WORDS: Final = ("Film", "Frame", "Slice", "Window", "Light", "Image", "Series", "Voxel")
 _QUIET_SECONDS: Final = 3.0
-_CONSUMERS: Final = ("http://127.0.0.1:*", "http://localhost:*")
+_HERE: Final = ("http://127.0.0.1:*", "http://localhost:*")
 
 
 def demo_settings(settings: Settings) -> Settings:
@@ -39,8 +39,9 @@ def demo_settings(settings: Settings) -> Settings:
         guard=replace(settings.guard, loopback_system=True),
         study=replace(settings.study, quiet_seconds=_QUIET_SECONDS),
         subscriptions=replace(
-            settings.subscriptions, consumers=settings.subscriptions.consumers or _CONSUMERS
+            settings.subscriptions, consumers=settings.subscriptions.consumers or _HERE
         ),
+        gateway=replace(settings.gateway, reply_to=settings.gateway.reply_to or _HERE),
     )
 
 
