@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from kernel.codes import Code
-from kernel.identifiers import BadIdentifier, PatientId, is_oid, urn
+from kernel.identifiers import BadIdentifier, PatientId, urn
 from kernel.refusals import Invalid
 from kernel.times import check_dtm, pad_dtm
 from registry.documents.refusals import MetadataInvalid
@@ -29,12 +29,16 @@ from registry.documents.values import (
 )
 
 _MIME: Final = re.compile(r"[\w!#$&^.+-]+/[-+.\w!#$&^]+")
-_HASH: Final = re.compile(r"[0-9a-fA-F]{40}")
+# A hash is SHA-1 in hex; sources of old send shorter ones, and nobody but the repository can tell.
+_HASH: Final = re.compile(r"(?:[0-9a-fA-F]{2}){4,32}")
 _LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*")
 _UNIQUE_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _PATIENT_INFO: Final = re.compile(r"PID-([0-9]{1,2})(\.[0-9]+)?\|.*", re.DOTALL)
 _FORBIDDEN_PID: Final = frozenset({2, 4, 12, 19})
 _LAST_PID: Final = 39
+# Identifiers that others made are taken as they are: some write their address (`129.6.58.92`).
+_DOTTED: Final = re.compile(r"[0-9]+(?:\.[0-9]+)+")
+_MAX_OID: Final = 64
 _MAX_VALUE: Final = 256
 _MAX_TITLE: Final = 128
 _AVAILABILITY: Final = frozenset(
@@ -125,7 +129,7 @@ def check_entry(entry: DocumentEntry, object_type: str = STABLE) -> None:
     at.person("legalAuthenticator", entry.legal_authenticator)
     if entry.document_availability not in _AVAILABILITY:
         raise at.refusal("documentAvailability", entry.document_availability, "is no such status")
-    at.patient("sourcePatientId", entry.source_patient_id)
+    at.source_patient("sourcePatientId", entry.source_patient_id)
     _patient_info(at, entry.source_patient_info)
     _references(at, entry.reference_ids)
     _slots(at.kind, at.entry_uuid, entry.extra)
@@ -191,6 +195,10 @@ def _slots(kind: str, entry_uuid: UUID, slots: Iterable[Slot]) -> None:
         at.values(slot.name, slot.values)
 
 
+def _dotted(value: str) -> bool:
+    return len(value) <= _MAX_OID and _DOTTED.fullmatch(value) is not None
+
+
 class _Object:
     """The object under examination, so that each refusal can name it."""
 
@@ -217,7 +225,7 @@ class _Object:
     def oid(self, attribute: str, value: str) -> None:
         if not value:
             raise self.refusal(attribute, "", "is missing")
-        if not is_oid(value):
+        if not _dotted(value):
             raise self.refusal(attribute, value, "is not an OID")
 
     def patient(self, attribute: str, value: str) -> None:
@@ -227,6 +235,17 @@ class _Object:
             PatientId.parse(value)
         except BadIdentifier:
             raise self.refusal(attribute, "", "needs the form id^^^&OID&ISO") from None
+
+    def source_patient(self, attribute: str, value: str) -> None:
+        """Refuse what names no patient in the domain of its source, whatever OID that has."""
+        if not value:
+            raise self.refusal(attribute, "", "is missing")
+        self.text(attribute, value, _MAX_VALUE)
+        components = value.split("^")
+        authority = components[3].split("&") if len(components) > 3 else []
+        named = not components[0] or any(components[1:3]) or any(authority[:1])
+        if named or len(authority) != 3 or authority[2] != "ISO" or not _dotted(authority[1]):
+            raise self.refusal(attribute, "", "needs the form id^^^&OID&ISO")
 
     def time(self, attribute: str, value: str, *, required: bool = False) -> None:
         if not value:

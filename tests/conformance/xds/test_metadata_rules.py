@@ -180,6 +180,9 @@ RULES: dict[str, tuple[Change, str]] = {
     "size no number": (slot_("size", "four"), "size"),
     "repositoryUniqueId no OID": (slot_("repositoryUniqueId", "repository"), "repositoryUniqueId"),
     "sourcePatientId without authority": (slot_("sourcePatientId", "89a"), "sourcePatientId"),
+    "sourcePatientId without an OID": (slot_("sourcePatientId", "89a^^^&A&ISO"), "sourcePatientId"),
+    "sourcePatientId without an id": (slot_("sourcePatientId", "^^^&1.2.3&ISO"), "sourcePatientId"),
+    "sourcePatientId with a namespace": (slot_("sourcePatientId", "89a^^^H&1.2&ISO"), "sourcePatientId"),
     "sourcePatientInfo without field": (slot_("sourcePatientInfo", "Doe^Jo"), "sourcePatientInfo"),
     **{f"sourcePatientInfo PID-{n}": (slot_("sourcePatientInfo", f"PID-{n}|x"), "sourcePatientInfo")
        for n in (2, 4, 12, 19, 40)},
@@ -273,6 +276,10 @@ def test_2_a_broken_rule_is_told_with_its_attribute(
 
 ACCEPTED: dict[str, Change] = {
     "hash in capitals": slot_("hash", foreign.HASH.upper()),
+    "hash shorter than SHA-1": slot_("hash", "20181126"),
+    "an address for sourceId": id_(names.SOURCE_ID, "129.6.58.92.1.1"),
+    "an OID of no known root": slot_("sourcePatientId", "89a^^^&3.4.5&ISO"),
+    "a repository of no known root": slot_("repositoryUniqueId", "192.168.0.1"),
     "any mimeType": attribute(D, "mimeType", "text/goofy"),
     "no objectType": attribute(D, "objectType", None),
     "no optional times": no_slot("serviceStopTime"),
