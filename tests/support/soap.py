@@ -37,6 +37,8 @@ class Answer:
     """MTOM parts by content id, without the root."""
     message_id: str = ""
     """The wsa:MessageID we had sent."""
+    packaged: bool = False
+    """Whether it came as an MTOM package."""
 
     @property
     def is_fault(self) -> bool:
@@ -158,4 +160,5 @@ def _decode(status: int, content_type: str, said: bytes, message_id: str) -> Ans
         body[0],
         parts,
         message_id,
+        content_type.lower().startswith("multipart/"),
     )
