@@ -52,13 +52,14 @@ class MultipartReader:
     ) -> None:
         if not 0 < len(boundary) <= _MAX_BOUNDARY or not boundary.isascii():
             raise SoapFault("the boundary of the multipart body is missing or malformed")
+        self._line_end = b"\r\n"
         self._delimiter = b"\r\n--" + boundary.encode("ascii")
         self._tail = len(self._delimiter) + _MAX_PADDING + 2
         self._open_part = open_part
         self._limits = limits
         # As if a line had ended: the first boundary may stand at the very beginning.
         self._buffer = b"\r\n"
-        self._step: Callable[[], bool] = self._preamble
+        self._step: Callable[[], bool] = self._beginning
         self._sink: Sink | None = None
         self._room = 0
         self._skip_line_end = False
@@ -80,6 +81,18 @@ class MultipartReader:
         if not self._ended:
             raise SoapFault("the multipart body ended before its closing boundary")
 
+    def _beginning(self) -> bool:
+        """Tell from the first boundary whether lines end as they must, or in bare line feeds."""
+        head, line = self._buffer.lstrip(b"\r\n"), self._delimiter[2:]
+        if len(head) <= len(line) and line.startswith(head):
+            self._buffer = b"\r\n" + head
+            return False
+        if head.startswith(line + b"\n"):
+            self._line_end, self._delimiter = b"\n", b"\n" + line
+            self._buffer = b"\n" + head
+        self._step = self._preamble
+        return True
+
     def _preamble(self) -> bool:
         found = self._find_delimiter()
         if found is None:
@@ -89,17 +102,21 @@ class MultipartReader:
 
     def _headers(self) -> bool:
         # The blank line may follow at once: a part needs no headers.
-        end = 0 if self._buffer.startswith(b"\r\n") else self._buffer.find(b"\r\n\r\n") + 2
-        if end == 1:
+        eol = self._line_end
+        none = self._buffer.startswith(eol)
+        blank = -len(eol) if none else self._buffer.find(eol + eol)
+        if not none and blank < 0:
             if len(self._buffer) > self._limits.header_bytes:
                 raise SoapFault("the headers of a part are too long", status=413)
             return False
+        end = blank + len(eol)
         if end > self._limits.header_bytes:
             raise SoapFault("the headers of a part are too long", status=413)
         self._parts += 1
         if self._parts > self._limits.parts:
             raise SoapFault(f"more than {self._limits.parts} parts", status=413)
-        self._sink, self._room = self._open_part(_parse_headers(self._buffer[:end]))
+        headers = self._buffer[:end].replace(eol, b"\r\n")
+        self._sink, self._room = self._open_part(_parse_headers(headers))
         # The line end before the body stays: an empty body's boundary begins with it.
         self._buffer = self._buffer[end:]
         self._skip_line_end = True
@@ -113,7 +130,7 @@ class MultipartReader:
             ):
                 return False
             if not self._buffer.startswith(self._delimiter):
-                self._buffer = self._buffer[2:]
+                self._buffer = self._buffer[len(self._line_end) :]
             self._skip_line_end = False
         found = self._find_delimiter()
         if found is None:
@@ -134,8 +151,9 @@ class MultipartReader:
             if rest.startswith(b"--"):
                 return start, after + 2, True
             stripped = rest.lstrip(b" \t")
-            if stripped.startswith(b"\r\n"):
-                return start, after + len(rest) - len(stripped) + 2, False
+            if stripped.startswith(self._line_end):
+                end = after + len(rest) - len(stripped) + len(self._line_end)
+                return start, end, False
             if stripped in {b"", b"\r", b"-"} and len(rest) < _MAX_PADDING:
                 return None  # the line is not whole yet
             start += 1

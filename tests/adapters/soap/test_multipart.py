@@ -72,6 +72,29 @@ def test_preamble_epilogue_padding_and_folded_headers(step: int) -> None:
     assert found.headers == [{"content-type": "a/b; c=d", "x": "y"}, {}]
 
 
+@pytest.mark.parametrize("step", [1, 3, 7, 1000])
+@pytest.mark.parametrize("before", [b"", b"\n", b"\r\n\n"])
+def test_bare_line_feeds_are_understood_when_all_lines_end_so(step: int, before: bytes) -> None:
+    body = b"--b-1\nContent-ID: <x>\nX: y\n\nA\n\r\nA\n\n--b-1\n\nB\n--b-1x\n--b-1\n\n\n--b-1--\n\n"
+    found = read(before + body, step)
+    assert found.parts == [b"A\n\r\nA\n", b"B\n--b-1x", b""]
+    assert found.headers == [{"content-id": "<x>", "x": "y"}, {}, {}]
+
+
+def test_line_feeds_alone_end_no_line_of_a_body_that_began_right() -> None:
+    assert read(body_of([b"x\n--b-1\ny\n--b-1--\n"])).parts == [b"x\n--b-1\ny\n--b-1--\n"]
+
+
+def test_a_body_of_blank_lines_is_not_held() -> None:
+    found = Collected()
+    reader = MultipartReader(BOUNDARY, found.open, LIMITS)
+    for _ in range(100):
+        reader.feed(b"\r\n" * 40)
+    with pytest.raises(SoapFault):
+        reader.finish()
+    assert len(reader._buffer) < 100
+
+
 def test_a_line_that_only_begins_like_the_boundary_is_content() -> None:
     assert read(body_of([b"x\r\n--b-10\r\ny\r\n--b-1x"])).parts == [b"x\r\n--b-10\r\ny\r\n--b-1x"]
 
