@@ -7,6 +7,8 @@ Implements ITI TF-3 tables 4.2.3.2-1, 4.2.3.3-1, 4.2.3.4-1 and 4.2.2.2-1; the mi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
 from uuid import UUID
 
 from adapters.soap.names import escaped
@@ -21,6 +23,9 @@ from registry.documents.values import (
     Status,
     SubmissionSet,
 )
+
+_NODE_AT: Final = len("urn:uuid:00000000-0000-0000-0000-")
+_NODE_MASK: Final = (1 << 48) - 1
 
 
 def document_entry(entry: DocumentEntry) -> str:
@@ -131,7 +136,9 @@ class _Parts:
     """Classifications and external identifiers of one object, each with an id of its own."""
 
     def __init__(self, owner: UUID) -> None:
-        self._owner = owner
+        self._owner = f"urn:uuid:{owner}"
+        self._beginning = self._owner[:_NODE_AT]
+        self._node = owner.int & _NODE_MASK
         self._count = 0
 
     def author(self, scheme: str, author: Author) -> str:
@@ -148,12 +155,7 @@ class _Parts:
     def code(self, scheme: str, code: Code | None) -> str:
         if code is None:
             return ""
-        return (
-            f'{self._open(scheme)} nodeRepresentation="{escaped(code.value)}">'
-            + _slot("codingScheme", code.scheme)
-            + _text("Name", code.display)
-            + "</rim:Classification>"
-        )
+        return self._open(scheme) + _code(code)
 
     def codes(self, scheme: str, codes: Iterable[Code]) -> str:
         return "".join(self.code(scheme, code) for code in codes)
@@ -161,7 +163,7 @@ class _Parts:
     def node(self, node: str) -> str:
         return (
             f'<rim:Classification {self._id()} objectType="{names.OBJECT_TYPE}Classification" '
-            f'classifiedObject="urn:uuid:{self._owner}" classificationNode="{node}"/>'
+            f'classifiedObject="{self._owner}" classificationNode="{node}"/>'
         )
 
     def identifier(self, scheme: str, value: str, name: str) -> str:
@@ -170,20 +172,31 @@ class _Parts:
         return (
             f"<rim:ExternalIdentifier {self._id()} "
             f'objectType="{names.OBJECT_TYPE}ExternalIdentifier" '
-            f'registryObject="urn:uuid:{self._owner}" identificationScheme="{scheme}" '
+            f'registryObject="{self._owner}" identificationScheme="{scheme}" '
             f'value="{escaped(value)}">{_text("Name", name)}</rim:ExternalIdentifier>'
         )
 
     def _open(self, scheme: str) -> str:
         return (
             f'<rim:Classification {self._id()} objectType="{names.OBJECT_TYPE}Classification" '
-            f'classificationScheme="{scheme}" classifiedObject="urn:uuid:{self._owner}"'
+            f'classificationScheme="{scheme}" classifiedObject="{self._owner}"'
         )
 
     def _id(self) -> str:
         # The same id each time it is asked for: derived from the owner's and the place.
         self._count += 1
-        return f'id="urn:uuid:{UUID(int=self._owner.int ^ self._count)}"'
+        return f'id="{self._beginning}{self._node ^ self._count:012x}"'
+
+
+@lru_cache(maxsize=4096)
+def _code(code: Code) -> str:
+    """Return what a classification holds of a code: a domain has few, and repeats them."""
+    return (
+        f' nodeRepresentation="{escaped(code.value)}">'
+        + _slot("codingScheme", code.scheme)
+        + _text("Name", code.display)
+        + "</rim:Classification>"
+    )
 
 
 def _identity(thing: DocumentEntry | Folder) -> str:
@@ -223,11 +236,20 @@ def _text(element: str, value: str) -> str:
 
 
 def _slot(name: str, *values: str) -> str:
+    if len(values) == 1:  # as nearly every slot
+        return _single(name, values[0]) if values[0] else ""
     given = [value for value in values if value]
     if not given:
         return ""
     listed = "".join(f"<rim:Value>{escaped(value)}</rim:Value>" for value in given)
     return f'<rim:Slot name="{name}"><rim:ValueList>{listed}</rim:ValueList></rim:Slot>'
+
+
+def _single(name: str, value: str) -> str:
+    return (
+        f'<rim:Slot name="{name}"><rim:ValueList><rim:Value>{escaped(value)}</rim:Value>'
+        "</rim:ValueList></rim:Slot>"
+    )
 
 
 def _extra(slots: Iterable[Slot]) -> str:
