@@ -9,6 +9,7 @@ from typing import Final
 
 VIEWS: Final[dict[str, str]] = {
     "audit_trail": "who saw what, when, from where (access ledger)",
+    "commitments": "storage commitments asked for, and which are still owed a report",
     "delivery_queue": "subscriptions to documents and their notifications",
     "document_index": "DocumentEntries, SubmissionSets, Folders, Associations for stored queries",
     "patient_index": "patients and their identifiers",

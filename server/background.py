@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from kernel.ledger.seals import Sealer
 from server.broker import delivery
+from server.dimse_door import commitment_reporter
 from server.pix_consumers import pix_work
 from server.wiring import Installation
 from workflows.describe_manifest import ManifestPolicy
@@ -33,6 +34,7 @@ def background_work(here: Installation) -> Sequence[tuple[str, Work]]:
     """Return what is to run, by name."""
     work: list[tuple[str, Work]] = [("seal", _steady(lambda stopping: _seal(here, stopping)))]
     work.append(("notify", _steady(delivery(here).run)))
+    work.append(("commit", _steady(commitment_reporter(here).run)))
     work += [(name, _steady(tell)) for name, tell in pix_work(here)]
     if here.settings.study.publish:
         publisher = StudyPublisher(

@@ -1,15 +1,22 @@
-"""The DICOM door put together (PS3.7, PS3.8).
+"""The DICOM door put together, and what speaks DIMSE beside the projector (PS3.7, PS3.8).
 
-Design C (composition), A10 (one port). Called by `server.roles` for a dimse process.
+Design C (composition), A10 (one port). Called by `server.roles` for a dimse process and by
+`server.background`.
 """
 
 from __future__ import annotations
 
 import socket
+from datetime import timedelta
 
 from adapters.dimse.endpoint import DimseServer
 from adapters.dimse.limits import Limits
+from adapters.dimse.n_event_report import CommitmentReport
+from projections.commitments.view import Commitments
+from registry.commitments.values import Retrying
 from server.wiring import Installation
+from workflows.commit_to_storage import StorageCommitment
+from workflows.report_commitments import CommitmentReporter
 
 
 def dimse_server(here: Installation, listener: socket.socket) -> DimseServer:
@@ -23,5 +30,24 @@ def dimse_server(here: Installation, listener: socket.socket) -> DimseServer:
         storage_map=here.storage,
         blobs=here.blobs,
         guard=here.guard,
+        commits=storage_commitment(here),
         limits=Limits(max_associations=told.max_associations),
     )
+
+
+def storage_commitment(here: Installation) -> StorageCommitment:
+    """Return what takes responsibility for stored instances."""
+    told = here.settings.dimse
+    retrying = Retrying(
+        first=timedelta(seconds=told.retry_seconds),
+        most=timedelta(seconds=told.longest_wait_seconds),
+        give_up=timedelta(hours=told.give_up_hours),
+    )
+    queue = Commitments(here.views)
+    return StorageCommitment(here.facts, queue, here.storage, here.blobs, retrying=retrying)
+
+
+def commitment_reporter(here: Installation) -> CommitmentReporter:
+    """Return what reports commitments beside the projector."""
+    report = CommitmentReport(here.settings.dimse.ae_title, Limits())
+    return CommitmentReporter(storage_commitment(here), here.guard, report)

@@ -14,6 +14,7 @@ from kernel.events import Fact
 from kernel.ledger.topics import TopicTable
 from registry.access import events as access
 from registry.audit import events as audit
+from registry.commitments import events as commitments
 from registry.documents import events as documents
 from registry.patients import events as patients
 from registry.studies import events as studies
@@ -23,6 +24,7 @@ from repository.objects import events as objects
 _ROOMS: Final[tuple[ModuleType, ...]] = (
     access,
     audit,
+    commitments,
     documents,
     objects,
     patients,

@@ -53,6 +53,13 @@ class DimseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     max_associations: Annotated[
         int, Meta(ge=1, description="Associations at once, per receiver process.")
     ] = 64
+    retry_seconds: Annotated[
+        int, Meta(ge=1, description="First wait before a notification is sent again; it doubles.")
+    ] = 30
+    longest_wait_seconds: Annotated[int, Meta(ge=1, description="Longest such wait.")] = 3600
+    give_up_hours: Annotated[
+        int, Meta(ge=1, description="When a notification that is not taken is given up.")
+    ] = 168
 
 
 class MllpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,6 +24,7 @@ from adapters.xds.code_set_file import read_code_sets
 from kernel.ledger.ledger import EventLedger, open_postgres, open_sqlite
 from projections.audit_trail import projection as audit_trail
 from projections.audit_trail.view import AuditTrail
+from projections.commitments import projection as commitments
 from projections.contract import ViewSpec
 from projections.database import ViewsDatabase, postgres_engine, sqlite_engine
 from projections.delivery_queue import projection as delivery_queue
@@ -168,6 +169,7 @@ class Installation:
             patient_index.SPEC,
             document_index.SPEC,
             delivery_queue.SPEC,
+            commitments.SPEC,
             audit_trail.SPEC,
             study_index.spec(stored),
             storage_map.spec(stored),

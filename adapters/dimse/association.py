@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapters.dimse import decode, encode, faults
-from adapters.dimse.contexts import Context, negotiate
+from adapters.dimse.contexts import Context, Operation, negotiate
 from adapters.dimse.decode import (
     APPLICATION_CONTEXT,
     AssociateRequest,
@@ -47,6 +47,8 @@ _CANCEL: Final = 0x0FFF
 
 Scp = Callable[["Association", Context, Command], None]
 """Serves one request and sends its responses; a data set is still on the wire."""
+Services = Mapping[tuple[int, Operation], Scp]
+"""By Command Field, and what the presentation context is for."""
 
 
 @dataclass(slots=True)
@@ -70,7 +72,7 @@ class Association:
         ae_title: str,
         guard: Guard,
         limits: Limits,
-        services: Mapping[int, Scp],
+        services: Services,
         stopping: threading.Event,
     ) -> None:
         self.wire = wire
@@ -83,6 +85,8 @@ class Association:
         self.calling_ae = ""
         self.subject = Subject("", "ae")
         self.envelope = Envelope()
+        self.is_reporting = False
+        """A request of ours (N-EVENT-REPORT) is under way on this association."""
         self._address = address
         self._stage = bytearray()
         self._cancelled: set[int] = set()
@@ -209,15 +213,18 @@ class Association:
         if not self._await_message():
             return
         self.wire.begin_message()
-        context_id, command = self.messages.read_command()
+        self.serve(*self.messages.read_command())
+
+    def serve(self, context_id: int, command: Command) -> None:
+        """Serve one request, whose data set is still on the wire."""
         context = self.contexts.get(context_id)
         if context is None:
             raise Interrupted(Event.EVT19, INVALID_PARAMETER)
         field_ = decode.number(command, 0x0100)
         if field_ == _CANCEL:
             return  # what it cancels is answered already
-        service = self._services.get(field_)
-        if service is None or not 0 <= field_ < 0x8000:
+        service = self._services.get((field_, context.service))
+        if service is None:
             if decode.has_dataset(command):
                 self.messages.drop_dataset(context_id)
             self.respond(context, command, faults.UNRECOGNISED_OPERATION)

@@ -36,7 +36,13 @@ class Operation(StrEnum):
     FIND = "C-FIND"
     MOVE = "C-MOVE"
     GET = "C-GET"
+    COMMIT = "N-ACTION"
 
+
+STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
+STORAGE_COMMITMENT_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
+"""Well-known SOP Instance (PS3.4 J.3.5)."""
+_OTHERS: Final = {VERIFICATION: Operation.ECHO, STORAGE_COMMITMENT: Operation.COMMIT}
 
 PATIENT_ROOT: Final = "1.2.840.10008.5.1.4.1.2.1."
 STUDY_ROOT: Final = "1.2.840.10008.5.1.4.1.2.2."
@@ -84,8 +90,8 @@ class Negotiated:
 
 def service_of(abstract_syntax: str, limits: Limits) -> Operation | None:
     """Return what an abstract syntax is for, None if we do not offer it."""
-    if abstract_syntax == VERIFICATION:
-        return Operation.ECHO
+    if abstract_syntax in _OTHERS:
+        return _OTHERS[abstract_syntax]
     if abstract_syntax in _QUERY:
         return _QUERY[abstract_syntax]
     if abstract_syntax in _STORAGE or _STORAGE_ARC.fullmatch(abstract_syntax):

@@ -11,7 +11,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -22,7 +21,9 @@ from adapters.dimse.c_find import FindScp, Index
 from adapters.dimse.c_get import GetScp
 from adapters.dimse.c_move import MoveScp
 from adapters.dimse.c_store import StoreScp
+from adapters.dimse.contexts import Operation
 from adapters.dimse.limits import Limits
+from adapters.dimse.n_action import CommitmentScp, Commits
 from adapters.dimse.ports import Guard, Intake
 from adapters.dimse.retrieval import Map, Sources
 from adapters.dimse.wire import Wire
@@ -46,6 +47,7 @@ class DimseServer:
         storage_map: Map,
         blobs: BlobStore,
         guard: Guard,
+        commits: Commits | None = None,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -59,13 +61,15 @@ class DimseServer:
         self._threads: set[threading.Thread] = set()
         self._wires: set[Wire] = set()
         sources = Sources(study_index, storage_map, blobs)
-        self._services: Mapping[int, Scp] = {
-            0x0001: StoreScp(intake, blobs),
-            0x0010: GetScp(sources),
-            0x0020: FindScp(study_index),
-            0x0021: MoveScp(sources),
-            0x0030: echo,
+        self._services: dict[tuple[int, Operation], Scp] = {
+            (0x0001, Operation.STORE): StoreScp(intake, blobs),
+            (0x0010, Operation.GET): GetScp(sources),
+            (0x0020, Operation.FIND): FindScp(study_index),
+            (0x0021, Operation.MOVE): MoveScp(sources),
+            (0x0030, Operation.ECHO): echo,
         }
+        if commits is not None:
+            self._services[0x0130, Operation.COMMIT] = CommitmentScp(commits)
 
     def run(self) -> None:
         """Accept associations until `stop`; returns when those under way have finished."""

@@ -1,7 +1,7 @@
 """From a refusal to the protocol's word for it: status codes and rejections.
 
-PS3.7 C (status type encoding), PS3.4 B.2.3, C.4.1.1.4, C.4.2.1.5, C.4.3.1.4 (service statuses),
-PS3.8 9.3.4 (A-ASSOCIATE-RJ). Called by the services and by `association.py`.
+PS3.7 C (status type encoding), PS3.4 B.2.3, C.4.1.1.4, C.4.2.1.5, C.4.3.1.4, J.3.2.2 (service
+statuses), PS3.8 9.3.4 (A-ASSOCIATE-RJ). Called by the services and by `association.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ PENDING: Final = 0xFF00
 CANCELLED: Final = 0xFE00
 PROCESSING_FAILURE: Final = 0x0110
 DUPLICATE_INSTANCE: Final = 0x0111
+NO_SUCH_INSTANCE: Final = 0x0112
+INVALID_ARGUMENT: Final = 0x0115
 INVALID_INSTANCE: Final = 0x0117
+NO_SUCH_SOP_CLASS_N: Final = 0x0118
+NO_SUCH_ACTION: Final = 0x0123
+RESOURCE_LIMITATION: Final = 0x0213
 NO_SUCH_SOP_CLASS: Final = 0x0122
 NOT_AUTHORISED: Final = 0x0124
 UNRECOGNISED_OPERATION: Final = 0x0211
@@ -65,6 +70,13 @@ _RETRIEVE: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (Unavailable, CANNOT_CALCULATE_MATCHES),
     *_QUERY,
 )
+_COMMIT: Final[tuple[tuple[type[Refusal], int], ...]] = (
+    (Invalid, INVALID_ARGUMENT),
+    (Forbidden, NOT_AUTHORISED),
+    (TooMuch, RESOURCE_LIMITATION),
+    (Unavailable, RESOURCE_LIMITATION),
+    (Refusal, PROCESSING_FAILURE),
+)
 _ECHO: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (Forbidden, NOT_AUTHORISED),
     (Refusal, PROCESSING_FAILURE),
@@ -75,6 +87,7 @@ _TABLES: Final = {
     Operation.FIND: _QUERY,
     Operation.MOVE: _RETRIEVE,
     Operation.GET: _RETRIEVE,
+    Operation.COMMIT: _COMMIT,
 }
 
 # result, source, reason (PS3.8 9.3.4)
@@ -89,6 +102,11 @@ LOCAL_LIMIT_EXCEEDED: Final = (2, 3, 2)
 def status(refusal: Refusal, service: Operation) -> int:
     """Return the status word of a refusal in a service's response."""
     return next(word for kind, word in _TABLES[service] if isinstance(refusal, kind))
+
+
+def is_success(word: int) -> bool:
+    """Tell whether a status says that a request was carried out, if with a warning (PS3.7 C)."""
+    return word in {SUCCESS, 0x0001, 0x0107, 0x0116} or word & 0xF000 == 0xB000
 
 
 def rejection(refusal: Refusal) -> tuple[int, int, int]:

@@ -1,7 +1,7 @@
-"""The requestor's side: open an association to another AE and store instances there.
+"""The requestor's side: open an association to another AE.
 
-PS3.8 7 and 9.2 (states Sta4 to Sta7 of a requestor), PS3.7 9.1.1 (C-STORE as SCU). Called by
-`c_move.py`.
+PS3.8 7 and 9.2 (states Sta4 to Sta7 of a requestor). Called by `c_move.py` (C-STORE as SCU),
+`n_event_report.py` and `instance_availability.py`.
 """
 
 from __future__ import annotations
@@ -48,14 +48,16 @@ class Requestor:
         calling_ae: str,
         proposed: Sequence[ProposedContext],
         limits: Limits,
+        roles: tuple[tuple[str, bool, bool], ...] = (),
     ) -> None:
+        """Associate; `roles` as in `UserInformation`. Raises DestinationUnavailable."""
         try:
             sock = socket.create_connection(address, timeout=limits.connect_seconds)
         except OSError as problem:
             raise DestinationUnavailable("the destination cannot be reached") from problem
         self._wire = Wire(sock, limits)
         try:
-            self._associate(called_ae, calling_ae, proposed, limits)
+            self._associate((called_ae, calling_ae), proposed, limits, roles)
         except BaseException:
             self._wire.drop()
             raise
@@ -73,12 +75,18 @@ class Requestor:
         self._wire.drop()
 
     def _associate(
-        self, called_ae: str, calling_ae: str, proposed: Sequence[ProposedContext], limits: Limits
+        self,
+        titles: tuple[str, str],
+        proposed: Sequence[ProposedContext],
+        limits: Limits,
+        roles: tuple[tuple[str, bool, bool], ...],
     ) -> None:
-        user = UserInformation(limits.max_pdu, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION)
+        user = UserInformation(
+            limits.max_pdu, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, roles
+        )
         self._wire.expect_within(limits.artim_seconds)
         try:
-            self._wire.send(encode.associate_request(called_ae, calling_ae, proposed, user))
+            self._wire.send(encode.associate_request(*titles, proposed, user))
             kind, _, length = decode.pdu_head(bytes(self._wire.take(6)))
             if kind != _ACCEPT or length > _MAX_ASSOCIATE:
                 raise DestinationUnavailable("the destination accepts no association")

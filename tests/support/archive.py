@@ -22,6 +22,7 @@ from kernel.ledger.ledger import EventLedger, open_postgres, open_sqlite
 from kernel.ledger.sealing import KeyRing, MemoryRing
 from kernel.ledger.topics import TopicTable
 from kernel.refusals import Forbidden, Unauthenticated
+from projections.commitments import projection as commitments_view
 from projections.database import ViewsDatabase, postgres_engine, sqlite_engine
 from projections.runner import Runner
 from projections.storage_map import projection as storage_map
@@ -30,6 +31,7 @@ from projections.study_index import projection as study_index
 from projections.study_index.search import Searches
 from projections.study_index.view import StudyIndex
 from registry.access.values import Resource, Subject
+from registry.commitments import events as commitments
 from registry.documents import events as documents
 from registry.patients import events as patients
 from registry.studies import events as studies
@@ -43,7 +45,7 @@ from workflows.store_instances import InstanceIntake
 AUTHORITY = "1.2.826.0.1.3680043.10.99"
 FACTS = [
     fact
-    for room in (studies, patients, documents, objects)
+    for room in (studies, patients, documents, objects, commitments)
     for fact in vars(room).values()
     if isinstance(fact, type) and getattr(fact, "TOPIC", None)
 ]
@@ -123,7 +125,7 @@ class Views:
         self.database = ViewsDatabase(
             reader,
             writer,
-            [study_index.spec(source), storage_map.spec(source)],
+            [study_index.spec(source), storage_map.spec(source), commitments_view.SPEC],
             {"facts": ledger.head},
         )
         self.database.create()
