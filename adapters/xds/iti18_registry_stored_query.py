@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Final
+from uuid import UUID
 
 from adapters.guard.guard import Guard
 from adapters.soap.door import Answer, Call
@@ -69,7 +70,8 @@ class RegistryStoredQuery:
             "query",
             "success",
             self._transaction,
-            patient_keys=sorted(found.patients()),
+            # Who asked for a patient of whom nothing is found has asked for him all the same.
+            patient_keys=sorted(found.patients() | self._named(query)),
             count=found.count(),
             detail=query_id,
         )
@@ -79,7 +81,7 @@ class RegistryStoredQuery:
         select = self._answers.get(query.query_id)
         if select is None:
             raise QueryUnknown(f"no stored query has the id {query.query_id[:80]}")
-        for key in tuple(map(self._patient_keys.key, patients_named(query))) or (None,):
+        for key in self._named(query) or (None,):
             resource = Resource("document", key)
             self._guard.check(call.subject, "query", resource, transaction=self._transaction)
         within = policy.clause(call.subject, "query", "document")
@@ -96,6 +98,10 @@ class RegistryStoredQuery:
                 "the objects belong to several patients: ask for ObjectRef"
             )
         return found
+
+    def _named(self, query: StoredQuery) -> frozenset[UUID]:
+        """Return the keys of the patients that a query names."""
+        return frozenset(map(self._patient_keys.key, patients_named(query)))
 
 
 def _leaves(found: Found) -> list[str]:
