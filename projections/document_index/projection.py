@@ -75,7 +75,8 @@ class DocumentIndexProjection:
         for recorded, told in self._merged.following(connection, events):
             match told:
                 case DocumentRegistered(entry=DocumentEntry() as entry) as fact:
-                    changes += self._document(rows, recorded, fact, entry)
+                    self._document(rows, recorded, fact, entry)
+                    self._held_still(connection, rows, fact)
                 case SubmissionAccepted(submission_set=SubmissionSet() as whole) as fact:
                     self._submission_set(rows, recorded, whole, fact.patient_key)
                 case FolderCreated(folder=Folder() as folder) as fact:
@@ -105,8 +106,8 @@ class DocumentIndexProjection:
         recorded: Recorded,
         fact: DocumentRegistered,
         entry: DocumentEntry,
-    ) -> Sequence[sa.Update]:
-        """Add the rows of a document; return what is to be changed once they are there."""
+    ) -> None:
+        """Add the rows of a document."""
         key = fact.patient_key
         rows[self._tables.documents].append(
             {
@@ -147,16 +148,24 @@ class DocumentIndexProjection:
         rows[self._tables.references] += [
             {"object": uuid, "patient_key": key, "value": value} for value in entry.reference_ids
         ]
-        return () if fact.version == 1 else (self._unless_held(fact),)
 
-    def _unless_held(self, fact: DocumentRegistered) -> sa.Update:
+    def _held_still(
+        self,
+        connection: Connection,
+        rows: dict[sa.Table, list[dict[str, Any]]],
+        fact: DocumentRegistered,
+    ) -> None:
         """Leave a new version of the metadata without octets if the document was removed."""
+        if fact.version == 1:
+            return
+        # Asked now and not at the batch's end: by then it may have been provided again.
+        _insert(connection, rows)
         documents, held = self._tables.documents, self._tables.held
         lies_here = sa.exists().where(
             held.c.unique_id == fact.unique_id,
             held.c.repository_unique_id == fact.repository_unique_id,
         )
-        return (
+        connection.execute(
             sa.update(documents)
             .where(documents.c.entry_uuid == fact.entry_uuid, ~lies_here)
             .values(object_sha256="")
@@ -263,9 +272,10 @@ class DocumentIndexProjection:
             case DocumentRevised() | FolderRevised():
                 revised = isinstance(fact, DocumentRevised)
                 table = self._tables.documents if revised else self._tables.folders
-                older = table.c.entry_uuid != fact.entry_uuid
+                # The batch may hold rows of later versions already: the last one told wins.
+                current = table.c.entry_uuid == fact.entry_uuid
                 of = table.c.logical_id == fact.logical_id
-                return sa.update(table).where(of, older).values(is_current=False)
+                return sa.update(table).where(of).values(is_current=current)
             case _:
                 name, status = _STATUSES[type(fact)]
                 table, values = getattr(self._tables, name), {"status": str(status)}
@@ -336,7 +346,7 @@ def _time(value: str) -> str:
 
 SPEC: Final = ViewSpec(
     name=NAME,
-    version=4,
+    version=5,
     topics=(
         SubmissionAccepted.TOPIC,
         DocumentRegistered.TOPIC,

@@ -36,7 +36,8 @@ class Tables:
             sa.Column("object_type", sa.String(_NAME), nullable=False),
             sa.Column("repository_unique_id", sa.String(_NAME), nullable=False),
             sa.Column("mime_type", sa.String(_NAME), nullable=False),
-            sa.Column("hash", sa.String(40), nullable=False),
+            # SHA-1 has 40 digits; others register what they have.
+            sa.Column("hash", sa.String(_NAME), nullable=False),
             sa.Column("size", sa.BigInteger, nullable=False),
             sa.Column("object_sha256", sa.String(64), nullable=False),
             *_code("class"),

@@ -261,3 +261,11 @@ def test_a_shredded_patient_is_forgotten_and_stays_so_when_rebuilt(filled: Fille
         SPEC.make_projection(tables).apply(connection, wanted)
         counted = connection.execute(sa.select(sa.func.count()).select_from(tables.documents))
         assert counted.scalar() == 1
+
+
+def test_a_hash_that_is_longer_than_a_sha1_stops_no_view(filled: Filled) -> None:
+    odd = entry(hash="ab" * 32)
+    filled.register(submission(odd))
+    found = filled.index.locate_unique(odd.unique_id, odd.repository_unique_id)
+    assert found is not None
+    assert found.hash == odd.hash
