@@ -18,6 +18,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, event
 
 from kernel.refusals import Unavailable
+from projections.bell import Bell
 from projections.contract import ViewSpec
 
 LIVE: Final = "live"
@@ -39,6 +40,7 @@ GENERATIONS: Final = sa.Table(
 )
 _LOCK_KEY: Final = 0x7069616E6B75  # "pianku", for the advisory lock that guards table creation
 _GENERATION_TTL_SECONDS: Final = 0.5
+_RING_AGAIN_SECONDS: Final = 0.1
 _WRITER_CACHE_KIB: Final = -65536  # negative: KiB, as SQLite has it
 _READER_CACHE_KIB: Final = -8192
 AWAY: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
@@ -138,7 +140,8 @@ def postgres_engine(dsn: str, *, schema: str) -> Engine:
 class ViewsDatabase:
     """Opens the views for reading and writing; one a process.
 
-    `heads` tells the head position of each ledger by name, for the read barrier.
+    `heads` tells the head position of each ledger by name, for the read barrier; `bells`, also
+    by ledger, call the projector when a reader has to wait for it.
     """
 
     def __init__(
@@ -148,11 +151,13 @@ class ViewsDatabase:
         specs: Sequence[ViewSpec],
         heads: Mapping[str, Callable[[], int]],
         *,
+        bells: Mapping[str, Bell] | None = None,
         barrier_seconds: float = 10.0,
     ) -> None:
         self.reader = reader
         self.writer = writer
         self.specs = {spec.name: spec for spec in specs}
+        self.bells = dict(bells or {})
         self._heads = heads
         self._barrier_seconds = barrier_seconds
         self._tables: dict[tuple[str, str], Any] = {}
@@ -243,14 +248,18 @@ class ViewsDatabase:
 
     def wait_for(self, view: str, position: int) -> None:
         """Block until the view has applied the event at `position`; raises ViewBehind."""
+        bell = self.bells.get(self.specs[view].ledger)
         deadline = time.monotonic() + self._barrier_seconds
+        ring_at = 0.0
         pause = 0.001
-        while True:
-            state = self._position(view)
-            if state >= position:
-                return
-            if time.monotonic() > deadline:
+        while self._position(view) < position:
+            moment = time.monotonic()
+            if moment > deadline:
                 raise ViewBehind("the view is behind", view=view)
+            if bell is not None and moment >= ring_at:
+                # Again now and then: the projector may just have been started anew.
+                bell.ring()
+                ring_at = moment + _RING_AGAIN_SECONDS
             time.sleep(pause)
             pause = min(pause * 1.5, 0.02)
 
@@ -271,5 +280,7 @@ class ViewsDatabase:
 
     def close(self) -> None:
         """Close the connections."""
+        for bell in self.bells.values():
+            bell.close()
         self.reader.dispose()
         self.writer.dispose()

@@ -33,7 +33,8 @@ from projections.database import (
 log = logging.getLogger("pianku.projections")
 _BATCH: Final = 1000
 _ATTEND_SECONDS: Final = 1.0
-_GULP_SECONDS: Final = 0.02
+_GULP_SECONDS: Final = 0.25
+_GULP_WITHOUT_BELL_SECONDS: Final = 0.02
 _AWAY: Final = (Unavailable, *AWAY)
 """What says that a tier or the database cannot serve now; anything else is poison."""
 
@@ -111,6 +112,8 @@ class Runner:
         self._stopping.set()
         for follower in list(self._followers):
             follower.stop()
+        for bell in self._database.bells.values():
+            bell.ring()
 
     def _follow(self, ledger: str) -> None:
         while not self._stopping.is_set():
@@ -127,9 +130,19 @@ class Runner:
                 return
             began = time.monotonic()
             self._take(ledger, batch)
-            # A steady stream of small commits is taken in gulps: a transaction costs as much as
-            # twenty events. After a pause the first event is applied at once.
-            self._stopping.wait(max(0.0, began + _GULP_SECONDS - time.monotonic()))
+            self._pause(ledger, began)
+
+    def _pause(self, ledger: str, began: float) -> None:
+        """Let events gather, unless a reader waits for them.
+
+        A steady stream of small commits is taken in gulps: a transaction costs as much as twenty
+        events. After a pause the first event is applied at once.
+        """
+        bell = self._database.bells.get(ledger)
+        if bell is not None and bell.listen():
+            bell.wait(began + _GULP_SECONDS - time.monotonic())
+        else:
+            self._stopping.wait(max(0.0, began + _GULP_WITHOUT_BELL_SECONDS - time.monotonic()))
 
     def _take(self, ledger: str, batch: Sequence[Recorded]) -> None:
         # A rebuild asked for meanwhile starts from 0: it is brought up beside the live one.

@@ -24,6 +24,7 @@ from adapters.xds.code_set_file import read_code_sets
 from kernel.ledger.ledger import EventLedger, open_postgres, open_sqlite
 from projections.audit_trail import projection as audit_trail
 from projections.audit_trail.view import AuditTrail
+from projections.bell import Bell
 from projections.commitments import projection as commitments
 from projections.contract import ViewSpec
 from projections.database import ViewsDatabase, postgres_engine, sqlite_engine
@@ -186,7 +187,10 @@ class Installation:
         else:
             reader = writer = postgres_engine(self._dsn, schema=self.settings.ledger.schema)
         heads = {name: ledger.head for name, ledger in self.ledgers.items()}
-        made = ViewsDatabase(reader, writer, self.view_specs(), heads)
+        # Also beside PostgreSQL: processes of one host share the folder. From another host no
+        # bell is heard, and a reader there waits a gulp of the projector at most.
+        bells = {name: Bell(self.settings.directory / "views" / f"{name}.bell") for name in heads}
+        made = ViewsDatabase(reader, writer, self.view_specs(), heads, bells=bells)
         self._closing.append(made.close)
         return made
 

@@ -17,6 +17,8 @@ from kernel.ledger.ledger import EventLedger, open_sqlite
 from kernel.ledger.ports import Append, StreamAppend
 from kernel.ledger.topics import TopicTable
 from kernel.refusals import Unavailable
+from projections import runner as runner_module
+from projections.bell import Bell
 from projections.contract import ViewSpec
 from projections.database import ViewBehind, ViewsAway, ViewsDatabase, sqlite_engine
 from projections.runner import Runner
@@ -87,17 +89,42 @@ def ledger(tmp_path: Path) -> Iterator[EventLedger]:
     opened.close()
 
 
-def database(tmp_path: Path, ledger: EventLedger, *specs: ViewSpec) -> ViewsDatabase:
+def database(
+    tmp_path: Path, ledger: EventLedger, *specs: ViewSpec, bells: dict[str, Bell] | None = None
+) -> ViewsDatabase:
     path = str(tmp_path / "views.sqlite")
     made = ViewsDatabase(
         sqlite_engine(path, writer=False),
         sqlite_engine(path, writer=True),
         specs,
         {"facts": ledger.head},
-        barrier_seconds=0.3,
+        bells=bells,
+        barrier_seconds=0.3 if bells is None else 10,
     )
     made.create()
     return made
+
+
+def test_a_reader_that_waits_cuts_the_gulp_short(
+    tmp_path: Path, ledger: EventLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "_GULP_SECONDS", 60.0)
+    bell = Bell(tmp_path / "facts.bell")
+    views = database(tmp_path, ledger, spec("a"), bells={"facts": bell})
+    runner = Runner(views, {"facts": ledger})
+    # The runner's own look each second would bring the view up as well: it is left out.
+    monkeypatch.setattr(runner, "_attend", lambda: None)
+    follows = threading.Thread(target=runner.run)
+    follows.start()
+    try:
+        for number in range(1, 6):
+            count(ledger, number)
+            assert rows(views, "a") == list(range(1, number + 1))
+    finally:
+        runner.stop()
+        follows.join(10)
+    assert not follows.is_alive()  # a stop cuts it short too
+    views.close()
 
 
 def count(ledger: EventLedger, *numbers: int) -> None:
