@@ -27,6 +27,8 @@ NAME: Final = "patient_index"
 
 FAMILY: Final = "family"
 GIVEN: Final = "given"
+_MAX_KEY: Final = 256
+"""Characters of a name that it is found by: PostgreSQL indexes no more than 2,700 octets."""
 
 
 class PatientIndexProjection:
@@ -150,7 +152,7 @@ def _name_parts(person_name: str) -> set[tuple[str, str]]:
         found |= {(GIVEN, key) for key in part_keys(given)}
         if middle:
             found |= {(GIVEN, key) for key in part_keys(given + middle)}
-    return found
+    return {(part, key[:_MAX_KEY]) for part, key in found}
 
 
 def _columns(demographics: Demographics) -> dict[str, Any]:
@@ -159,10 +161,10 @@ def _columns(demographics: Demographics) -> dict[str, Any]:
         "name": demographics.name,
         "alphabetic": keys.alphabetic,
         "ideographic": keys.ideographic,
-        "latin": keys.latin,
-        "written": keys.written,
-        "pinyin": keys.pinyin,
-        "initials": keys.initials,
+        "latin": keys.latin[:_MAX_KEY],
+        "written": keys.written[:_MAX_KEY],
+        "pinyin": keys.pinyin[:_MAX_KEY],
+        "initials": keys.initials[:_MAX_KEY],
         "sex": demographics.sex[:16],
         "birth_date": demographics.birth_date[:64],
         "address": demographics.address,
@@ -172,7 +174,7 @@ def _columns(demographics: Demographics) -> dict[str, Any]:
 
 SPEC: Final = ViewSpec(
     name=NAME,
-    version=3,
+    version=4,
     topics=(
         facts.PatientIdentified.TOPIC,
         facts.PatientDemographicsChanged.TOPIC,

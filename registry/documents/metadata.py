@@ -41,6 +41,7 @@ _DOTTED: Final = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 _MAX_OID: Final = 64
 _MAX_VALUE: Final = 256
 _MAX_TITLE: Final = 128
+_MAX_SIZE: Final = (1 << 63) - 1
 _AVAILABILITY: Final = frozenset(
     {
         "",
@@ -150,6 +151,8 @@ def _octets(at: _Object, entry: DocumentEntry) -> None:
     at.pattern("hash", entry.hash, _HASH)
     if entry.size is None or entry.size < 0:
         raise at.refusal("size", str(entry.size or ""), "is missing or negative")
+    if entry.size > _MAX_SIZE:
+        raise at.refusal("size", "", "is larger than any document")
     at.time("creationTime", entry.creation_time, required=True)
 
 
@@ -277,6 +280,8 @@ class _Object:
             raise self.refusal(attribute, "", "is missing")
         if len(value) > limit:
             raise self.refusal(attribute, "", f"is longer than {limit} characters")
+        if "\x00" in value:  # XML has no such character, JSON has; PostgreSQL stores none
+            raise self.refusal(attribute, "", "holds a character that no text may hold")
 
     def values(self, attribute: str, values: Iterable[str]) -> None:
         for value in values:

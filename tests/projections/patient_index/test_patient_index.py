@@ -111,3 +111,14 @@ def test_a_rebuild_after_shredding_tolerates_sealed_fields(place: Installation) 
         table = place.views.tables(SPEC.name, newest.suffix).patients
         rows = connection.execute(sa.select(table.c.local_id)).scalars().all()
     assert "P1" not in rows
+
+
+def test_a_name_beyond_all_measure_stops_no_view(place: Installation) -> None:
+    # Letters that do not repeat: PostgreSQL packs what repeats before it measures.
+    letters = [chr(0x4E00 + number * 7919 % 0x51A0) for number in range(1000)]
+    key = tell(place, "P1", name="".join(letters))
+    index = PatientIndex(place.views)
+    row = index.by_key(key)
+    assert row is not None
+    assert row.name == "".join(letters)
+    assert index.search(policy=ALL, name="".join(letters[:20])).items == (row,)

@@ -103,6 +103,22 @@ def test_what_the_standard_allows_passes(changes: dict[str, Any]) -> None:
     check_entry(entry(**changes))
 
 
+@pytest.mark.parametrize(
+    ("attribute", "changes"),
+    [
+        ("size", {"size": 1 << 63}),
+        ("title", {"title": "a\x00"}),
+        ("authorPerson", {"authors": (Author(person="^Ford\x00^Ada"),)}),
+        ("eventCodeList", {"event_codes": (Code("a\x00", "1.2"),)}),
+        ("referenceIdList", {"reference_ids": ("a\x00^^^&1.2&ISO^urn:x",)}),
+    ],
+)
+def test_what_no_database_holds_is_refused(attribute: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(MetadataInvalid) as refused:
+        check_entry(entry(**changes))
+    assert refused.value.details["attribute"] == attribute
+
+
 def test_personal_values_are_not_in_refusals() -> None:
     with pytest.raises(MetadataInvalid) as refused:
         check_entry(entry(source_patient_info=("Example^Ada born 1980",)))
