@@ -319,7 +319,7 @@ class DeliveryQueueProjection:
 
 SPEC: Final = ViewSpec(
     name=NAME,
-    version=1,
+    version=2,
     topics=(
         SubscriptionCreated.TOPIC,
         SubscriptionRenewed.TOPIC,

@@ -28,7 +28,8 @@ class Tables:
             sa.Column("subscription", sa.Uuid, primary_key=True),
             sa.Column("topic", sa.String(_NAME), nullable=False),
             sa.Column("consumer", sa.String(_URL), nullable=False),
-            sa.Column("address", sa.String(_URL), nullable=False),
+            # As the subscriber knows us: it begins with whatever Host he wrote.
+            sa.Column("address", sa.Text, nullable=False),
             sa.Column("subscriber", sa.String(_NAME), nullable=False),
             sa.Column("subscriber_kind", sa.String(_NAME), nullable=False),
             # Null: patient-independent.

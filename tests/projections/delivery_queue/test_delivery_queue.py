@@ -21,8 +21,8 @@ from registry.documents.values import AssociationType
 from registry.patients.events import PatientAbsorbed, PatientShredded
 from registry.subscriptions import commands
 from registry.subscriptions.commands import Retrying
-from registry.subscriptions.values import Criteria, Kind, Published
-from tests.support.broker import BrokerNode, broker_node
+from registry.subscriptions.values import Asked, Criteria, Kind, Published, Topic
+from tests.support.broker import CONSUMER, LOOPBACK, BrokerNode, broker_node
 from tests.support.installation import on_engine
 from tests.support.submissions import (
     OTHER_PATIENT,
@@ -222,3 +222,18 @@ def test_subscriptions_are_counted_by_subscriber(node: BrokerNode) -> None:
     assert node.queue.count_of(held.subscriber) == 1
     node.subscriptions.cancel(made.subscription, held.subscriber)
     assert node.queue.count_of(held.subscriber) == 0
+
+
+def test_the_longest_host_a_subscriber_may_write_stops_no_view(node: BrokerNode) -> None:
+    made = node.subscriptions.subscribe(
+        Asked(
+            topic=Topic.FULL_DOCUMENT_ENTRY,
+            consumer=CONSUMER,
+            criteria=Criteria(kind=Kind.DOCUMENT, patient_id=PATIENT),
+        ),
+        LOOPBACK,
+        lambda subscription: f"http://{'h' * 5000}/dsub/{subscription}",
+    )
+    held = node.queue.subscription(made.subscription)
+    assert held is not None
+    assert held.address == made.address
