@@ -62,3 +62,11 @@ def test_every_decision_has_its_parts_and_a_number_of_its_own() -> None:
         text = record.read_text(encoding="utf-8").lower()
         for part in ("context", "decision", "consequence"):
             assert part in text, f"{record.name} tells no {part}"
+
+
+def test_the_index_lists_every_page_that_is_to_be_read() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    for folder in ("concepts", "use", "administer", "operate", "integrate", "internals"):
+        for page in (ROOT / "docs" / folder).glob("*.md"):
+            assert f"({folder}/{page.name})" in index, page.name
+    assert "(integrate/examples/README.md)" in index
