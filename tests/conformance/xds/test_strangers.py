@@ -232,6 +232,7 @@ def test_s5_content_types_and_prologs(
 def package(
     node: Node, patient: str, inside: str, parts: list[tuple[str, bytes]], *, boundary: str = "b=1",
     content_type: str = "", root: str = "", unique_id: str = "", root_last: bool = False,
+    line_end: str = "\r\n",
 ) -> Answer:  # fmt: skip
     """Send ITI-41 as a package; `{cid}` in a part's header lines is told by the caller."""
     submit = foreign.one_document(patient, octets_elsewhere=False, unique_id=unique_id)
@@ -243,10 +244,11 @@ def package(
     pieces = [(f"{head}\r\nContent-ID: <root@x>", wrapped(body, xds.ITI41)), *parts]
     if root_last:
         pieces = [*pieces[1:], pieces[0]]
-    octets = b"preamble\r\n" + b"".join(
-        f"--{boundary}\r\n{lines}\r\n\r\n".encode() + content + b"\r\n" for lines, content in pieces
-    )
-    octets += f"--{boundary}--\r\nepilogue".encode()
+    end = line_end.encode()
+    octets = b"preamble\r\n" if end == b"\r\n" else b""
+    for lines, content in pieces:
+        octets += f"--{boundary}\r\n{lines}\r\n\r\n".encode().replace(b"\r\n", end) + content + end
+    octets += f"--{boundary}--{line_end}epilogue".encode()
     told = content_type or (
         f'multipart/related; boundary="{boundary}"; type="application/xop+xml"; '
         'start="<root@x>"; start-info="application/soap+xml"'
@@ -278,6 +280,12 @@ PACKAGES: dict[str, dict[str, object]] = {
     "action in start-info": {"inside": include("a@b"), "parts": [(f"{PART}<a@b>", CONTENT)],
         "content_type": 'multipart/related; boundary="b=1"; type="application/xop+xml"; start="<root@x>"; '
                         f'start-info="application/soap+xml; action=\\"{xds.ITI41}\\""'},
+    "a boundary like an identifier, no start": {"inside": include("a@b"), "parts": [(f"{PART}<a@b>", CONTENT)],
+        "boundary": "uuid:376733a6-6a2d-4583-a687-04c08acf6a49+id=17",
+        "content_type": 'multipart/related; boundary="uuid:376733a6-6a2d-4583-a687-04c08acf6a49+id=17"; '
+                        f'type="application/xop+xml"; start-info="application/soap+xml"; action="{xds.ITI41}"'},
+    "bare line feeds": {"inside": include("a@b"), "parts": [(f"{PART}<a@b>", CONTENT)], "line_end": "\n"},
+    "bare line feeds, inline base64": {"inside": base64.encodebytes(CONTENT).decode(), "parts": [], "line_end": "\n"},
     "an action in the root": {"inside": include("a@b"), "parts": [(f"{PART}<a@b>", CONTENT)],
         "root": f'Content-Type: application/xop+xml; charset=utf-8; type="application/soap+xml; action=\\"{xds.ITI41}\\""\r\nContent-Transfer-Encoding: 8bit'},
 }  # fmt: skip
