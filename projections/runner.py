@@ -83,6 +83,8 @@ class Runner:
         self._ledgers = ledgers
         self._projections: dict[tuple[str, int], Projection] = {}
         self._followers: list[Follower] = []
+        self._followed: dict[str, int] = {}
+        """Up to where each ledger's follower has come."""
         self._stopping = threading.Event()
         self._lock = threading.Lock()
 
@@ -100,12 +102,14 @@ class Runner:
             thread.join()
 
     def _attend(self) -> None:
-        """Bring up what no new event would wake: rebuilds asked for, views resumed."""
+        """Bring up what no new event would wake: rebuilds asked for, views resumed.
+
+        What the follower has not come to yet is left to it.
+        """
         for name, ledger in self._ledgers.items():
-            if self._lowest(name) < ledger.head():
+            behind = self._lowest(name) < min(self._followed.get(name, 0), ledger.head())
+            if behind or any(row.state == BUILDING for row in self._running(name)):
                 self.catch_up(name)
-            elif any(row.state == BUILDING for row in self._running(name)):
-                self._switch(name)
 
     def stop(self) -> None:
         """End `run` soon; may be called from any thread or a signal handler."""
@@ -121,7 +125,8 @@ class Runner:
 
     def _follow_on(self, ledger: str) -> None:
         self.catch_up(ledger)
-        follower = self._ledgers[ledger].follow(self._lowest(ledger))
+        lowest = self._followed[ledger] = self._lowest(ledger)
+        follower = self._ledgers[ledger].follow(lowest)
         self._followers.append(follower)
         if self._stopping.is_set():
             return
@@ -130,6 +135,7 @@ class Runner:
                 return
             began = time.monotonic()
             self._take(ledger, batch)
+            self._followed[ledger] = batch[-1].position
             self._pause(ledger, began)
 
     def _pause(self, ledger: str, began: float) -> None:

@@ -3,7 +3,8 @@
 Implements `repository.tiers.ports.BlobStore` (design A5) on plain OS calls, for any number of
 threads and processes on one folder. Chosen by `server.wiring`; used by workflows and adapters.
 
-Layout: `objects/<aa>/<bb>/<sha256>`, `quarantine/<sha256>`, `incoming/<process>/<n>`.
+Layout: `objects/<aa>/<sha256>`, `quarantine/<sha256>`, `incoming/<process>/<n>`. A store made by
+an older version has `objects/<aa>/<bb>/<sha256>` and stays so; a folder `.flat` tells them apart.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from repository.tiers.ports import ObjectMissing, StorageUnavailable
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
 _LOCK: Final = ".lock"
+_FLAT: Final = ".flat"
+_FOLDERS: Final = frozenset(f"{number:02x}" for number in range(256))
 
 
 class LocalBlobStore:
@@ -50,6 +53,7 @@ class LocalBlobStore:
             self._one_flush = names_follow_files(root) if one_flush is None else one_flush
             self._own = self._incoming / f"{os.getpid()}-{secrets.token_hex(4)}"
             with _locked(self._incoming / _LOCK):
+                self._flat = self._is_flat()
                 self._clear_leftovers()
                 self._own.mkdir()
                 # Held as long as the process lives: says that the folder is not a leftover.
@@ -125,7 +129,31 @@ class LocalBlobStore:
 
     def _place(self, key: str) -> Path:
         _checked(key)
-        return self._objects / key[:2] / key[2:4] / key
+        return Path(self._folder(key), key)
+
+    def _folder(self, key: str) -> str:
+        # A text, not a Path: this runs once an instance.
+        outer = f"{self._objects}/{key[:2]}"
+        return outer if self._flat else f"{outer}/{key[2:4]}"
+
+    def _is_flat(self) -> bool:
+        """Tell how the folders lie; a new store gets all of them at once, durable.
+
+        One level: with two, nearly every one of the first 60,000 objects made a folder and had
+        three folders flushed.
+        """
+        mark = self._objects / _FLAT
+        found = set(os.listdir(self._objects))  # noqa: PTH208 - names only
+        if found and mark.name not in found:
+            return False
+        if not found:
+            mark.mkdir()
+            _sync_folder(self._objects)
+        if missing := _FOLDERS - found:
+            for name in missing:
+                (self._objects / name).mkdir()
+            _sync_folder(self._objects)
+        return True
 
     @staticmethod
     def _chunks(fd: int, key: str, chunk_size: int) -> Iterator[bytes]:
@@ -153,25 +181,28 @@ class LocalBlobStore:
                 os.close(lock)
 
     def _keep(self, fd: int, source: Path, key: str) -> None:
-        # Texts, not Paths: this runs once an instance.
-        outer = f"{self._objects}/{key[:2]}"
-        inner = f"{outer}/{key[2:4]}"
+        inner = self._folder(key)
         place = f"{inner}/{key}"
         is_new = self._settle(fd, str(source), place, inner)
         try:
             os.fsync(fd)
             if not self._one_flush:
                 _sync_folder(inner)
-                # Another process may have made the folders and not yet flushed their names.
-                for folder, above in ((inner, outer), (outer, str(self._objects))):
-                    if folder not in self._durable:
-                        _sync_folder(above)
-                        self._durable.add(folder)
+                if not self._flat:
+                    self._make_durable(inner)
         except OSError:
             # The name may already stand for octets that never reached the disk.
             if is_new:
                 _unlink_own(fd, place)
             raise
+
+    def _make_durable(self, inner: str) -> None:
+        # Another process may have made the folders and not yet flushed their names.
+        outer = os.path.dirname(inner)  # noqa: PTH120 - a text
+        for folder, above in ((inner, outer), (outer, str(self._objects))):
+            if folder not in self._durable:
+                _sync_folder(above)
+                self._durable.add(folder)
 
     @staticmethod
     def _settle(fd: int, source: str, place: str, folder: str) -> bool:
@@ -188,6 +219,7 @@ class LocalBlobStore:
                 os.link(source, place)
             except FileNotFoundError:
                 os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a text
+                _sync_folder(os.path.dirname(folder))  # noqa: PTH120
                 os.link(source, place)
         except OSError as problem:
             if problem.errno != errno.EEXIST and problem.errno not in _NO_LINKS:

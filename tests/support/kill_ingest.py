@@ -101,7 +101,7 @@ class Killed:
         missing = self.acknowledged.keys() - stored.keys()
         assert not missing, f"acknowledged and gone: {sorted(missing)[:3]}"
         for uid, (key, size) in stored.items():
-            part10 = (self.folder / "blobs" / "objects" / key[:2] / key[2:4] / key).read_bytes()
+            part10 = (self.folder / "blobs" / "objects" / key[:2] / key).read_bytes()
             assert len(part10) == size
             assert hashlib.sha256(part10).hexdigest() == key
             if uid in self.acknowledged:

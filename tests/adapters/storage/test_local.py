@@ -47,16 +47,55 @@ def test_file_and_folders_are_flushed_before_keep_returns(tmp_path, monkeypatch,
         local.os, "fsync", lambda fd: (flushed.append(os.fstat(fd).st_ino), real(fd))
     )
     sealed(store).keep()
-    place = tmp_path / "objects" / KEY[:2] / KEY[2:4]
-    names = [place / KEY] if one_flush else [place / KEY, place, place.parent, tmp_path / "objects"]
+    place = tmp_path / "objects" / KEY[:2]
+    names = [place / KEY] if one_flush else [place / KEY, place]
     assert flushed == [p.stat().st_ino for p in names]
     assert place.joinpath(KEY).exists()
     store.close()
 
 
-def test_an_existing_name_is_replaced_only_by_durable_octets(store, tmp_path, monkeypatch):
+def test_a_folder_that_is_missing_is_made_again_and_flushed(tmp_path, monkeypatch):
+    LocalBlobStore(tmp_path).close()
+    folder = tmp_path / "objects" / KEY[:2]
+    folder.rmdir()  # as a backup without empty folders would have it
+    LocalBlobStore(tmp_path).close()
+    assert folder.is_dir()
+    store = LocalBlobStore(tmp_path, one_flush=False)
+    folder.rmdir()
+    flushed = []
+    real = os.fsync
+    monkeypatch.setattr(
+        local.os, "fsync", lambda fd: (flushed.append(os.fstat(fd).st_ino), real(fd))
+    )
+    sealed(store).keep()
+    assert (tmp_path / "objects").stat().st_ino in flushed
+    assert store.read(KEY) == DATA
+    store.close()
+
+
+def test_a_store_of_two_levels_stays_one(tmp_path, monkeypatch):
     place = tmp_path / "objects" / KEY[:2] / KEY[2:4] / KEY
     place.parent.mkdir(parents=True)
+    place.write_bytes(DATA)
+    store = LocalBlobStore(tmp_path, one_flush=False)
+    assert store.read(KEY) == DATA
+    other = b"other octets"
+    key = hashlib.sha256(other).hexdigest()
+    flushed = []
+    real = os.fsync
+    monkeypatch.setattr(
+        local.os, "fsync", lambda fd: (flushed.append(os.fstat(fd).st_ino), real(fd))
+    )
+    sealed(store, other).keep()
+    place = tmp_path / "objects" / key[:2] / key[2:4] / key
+    assert place.read_bytes() == other
+    folders = [place.parent, place.parent.parent, tmp_path / "objects"]
+    assert {p.stat().st_ino for p in folders} <= set(flushed)
+    store.close()
+
+
+def test_an_existing_name_is_replaced_only_by_durable_octets(store, tmp_path, monkeypatch):
+    place = tmp_path / "objects" / KEY[:2] / KEY
     place.write_bytes(b"torn by a power cut")
     order = []
     real_fsync, real_replace = os.fsync, os.replace
