@@ -1,4 +1,4 @@
-"""Register a submission: load what it touches, decide, append; once more if the state moved.
+"""Register a submission: load what it touches, decide, append; again if the state moved.
 
 Implements ITI TF-2 3.42.4.1.3 (ITI-42) and is the registry half of ITI-41 and RAD-68.
 Called by adapters/xds and by `provide_and_register.py`.
@@ -6,8 +6,11 @@ Called by adapters/xds and by `provide_and_register.py`.
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 from uuid import UUID
 
 from kernel.identifiers import BadIdentifier, PatientId, PatientKeys
@@ -18,6 +21,10 @@ from registry.documents.commands import Known, Registration, RegistryObject, Rul
 from registry.documents.refusals import MetadataInvalid
 from registry.documents.values import ON_DEMAND, Status, Submission
 from workflows.follow_merges import SurvivingPatients
+
+_TRIES: Final = 12
+_PAUSE: Final = 0.02
+"""Several sources may fill one folder at once, and each submission moves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +78,14 @@ class RegisterDocuments:
     ) -> Registered:
         decided = self._decide(asked, again=False)
         kept = tuple(keep())
-        try:
-            position = self._facts.append(_with(decided, kept))
-        except (StreamMoved, ClaimTaken):
-            # Somebody was faster: decide once more on what now stands there.
-            decided = self._decide(asked, again=True)
-            position = self._facts.append(_with(decided, kept))
-        return Registered(asked.patient_key, position)
+        for tried in range(_TRIES - 1):
+            try:
+                return Registered(asked.patient_key, self._facts.append(_with(decided, kept)))
+            except (StreamMoved, ClaimTaken):
+                # Somebody was faster: decide once more on what now stands there.
+                time.sleep(random.uniform(0, _PAUSE * tried))  # noqa: S311 - spreads writers
+                decided = self._decide(asked, again=True)
+        return Registered(asked.patient_key, self._facts.append(_with(decided, kept)))
 
     def is_approved(self, entry_uuid: UUID) -> bool:
         """Tell whether a document is registered, was not removed, and may be replaced."""

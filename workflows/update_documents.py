@@ -1,11 +1,14 @@
-"""Update metadata: load every version an update touches, decide, append; once more if moved.
+"""Update metadata: load every version an update touches, decide, append; again if moved.
 
 Implements ITI TF-2 3.57.4.1.3 (ITI-57) and 3.92.4.1.3 (ITI-92). Called by adapters/xds.
 """
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 from kernel.identifiers import urn
@@ -19,6 +22,9 @@ from registry.documents.update import AskedUpdate
 from registry.documents.update_terms import UPDATE, Terms
 from registry.documents.updates import MetadataUpdate
 from workflows.register_documents import RegisterDocuments, Registered
+
+_TRIES: Final = 8
+_PAUSE: Final = 0.02
 
 
 class UpdateDocuments:
@@ -40,17 +46,10 @@ class UpdateDocuments:
     def __call__(self, asked: MetadataUpdate, terms: Terms = UPDATE) -> Registered:
         """Do the whole update or none of it; raises the refusals of `registry.documents`."""
         patient_key = self._register.patient_key(asked.submission)
-        whole = AskedUpdate(asked, patient_key, self._clock(), terms)
-        try:
-            position = self._facts.append(self._decide(whole))
-        except (StreamMoved, ClaimTaken):
-            # Somebody was faster: decide once more on what now stands there.
-            try:
-                position = self._facts.append(self._decide(whole))
-            except StreamMoved as moved:
-                raise VersionMismatch(
-                    f"{urn(moved.stream)} was updated by others meanwhile", object=urn(moved.stream)
-                ) from moved
+        position = self._append(AskedUpdate(asked, patient_key, self._clock(), terms))
+        # Who locates a document does not wait for the view: here it is waited for, once.
+        with self._index.reading():
+            pass
         return Registered(patient_key, position)
 
     def touched(self, asked: MetadataUpdate) -> tuple[UUID, ...]:
@@ -58,6 +57,20 @@ class UpdateDocuments:
         objects = self._reached(self._load(asked.outside()))
         keys = [held.patient_key for held in objects.values() if held.patient_key is not None]
         return tuple(dict.fromkeys((self._register.patient_key(asked.submission), *keys)))
+
+    def _append(self, whole: AskedUpdate) -> int:
+        for tried in range(_TRIES - 1):
+            try:
+                return self._facts.append(self._decide(whole))
+            except (StreamMoved, ClaimTaken):
+                # Somebody was faster: decide once more on what now stands there.
+                time.sleep(random.uniform(0, _PAUSE * tried))  # noqa: S311 - spreads writers
+        try:
+            return self._facts.append(self._decide(whole))
+        except StreamMoved as moved:
+            raise VersionMismatch(
+                f"{urn(moved.stream)} was updated by others meanwhile", object=urn(moved.stream)
+            ) from moved
 
     def _decide(self, asked: AskedUpdate) -> Append:
         submission = asked.update.submission

@@ -84,12 +84,12 @@ class RegistryObject:
     """Of a document or folder: what was registered."""
     association: Association | None = None
     """Of an association: what was asserted."""
-    head: UUID | None = None
-    """Of a first version: entryUUID of the current one, when there are others."""
+    revisions: tuple[UUID, ...] = ()
+    """Of a first version: entryUUIDs of the later ones, in order, removed ones too."""
 
     @property
     def logical_id(self) -> UUID:
-        """Return the entryUUID of the first version, in whose stream the head is kept."""
+        """Return the entryUUID of the first version, in whose stream the later ones are told."""
         match self.registered:
             case DocumentRegistered(logical_id=found):
                 return found
@@ -113,8 +113,8 @@ class RegistryObject:
                 changes = {"inbound": (*self.inbound, association)}
             case DocumentUnrelated(association=gone):
                 changes = {"inbound": tuple(a for a in self.inbound if a.entry_uuid != gone)}
-            case DocumentRevised(entry_uuid=head) | FolderRevised(entry_uuid=head):
-                changes = {"head": head}
+            case DocumentRevised(entry_uuid=later) | FolderRevised(entry_uuid=later):
+                changes = {"revisions": (*self.revisions, later)}
             case DocumentDeprecated() | FolderDeprecated() | AssociationDeprecated():
                 changes = {"status": Status.DEPRECATED}
             case DocumentApproved() | FolderApproved() | AssociationApproved():
@@ -173,7 +173,8 @@ class Resolution:
             yield StreamAppend(uuid, tuple(facts), self.known[uuid].version)
         for uuid in self.folders:
             fact = FolderUpdated(entry_uuid=uuid, last_update_time=last_update_time)
-            yield StreamAppend(uuid, (fact,))
+            # A new version that a folder got meanwhile would not hold what is added to this one.
+            yield StreamAppend(uuid, (fact,), self.known[uuid].version)
 
 
 class Resolver:
@@ -347,7 +348,10 @@ class Resolver:
                 continue
             for held in self._known[association.target].inbound:
                 edge = (held.source, association.source)
-                if held.type is AssociationType.HAS_MEMBER and edge not in taken:
+                folder = self._known.get(held.source)
+                # An older version of a folder, and one that was given up, stay as they are.
+                stands = folder is not None and folder.status is Status.APPROVED
+                if held.type is AssociationType.HAS_MEMBER and stands and edge not in taken:
                     taken.add(edge)
                     self._add_to_folder(held.source, association.source)
 

@@ -109,13 +109,19 @@ def references(submission: Submission) -> frozenset[UUID]:
 
 
 def dependents(submission: Submission, known: Mapping[UUID, RegistryObject]) -> frozenset[UUID]:
-    """Return what must also be loaded: additions to and transforms of what is replaced."""
-    found: set[UUID] = set()
+    """Return what must also be loaded: folders, additions and transforms of what is replaced."""
     pending = [
         a.target
         for a in submission.associations
         if a.type in {AssociationType.RPLC, AssociationType.XFRM_RPLC}
     ]
+    found: set[UUID] = {
+        a.source
+        for target in pending
+        if target in known
+        for a in known[target].inbound
+        if a.type is AssociationType.HAS_MEMBER and a.source not in known
+    }
     seen: set[UUID] = set()
     while pending:
         target = pending.pop()

@@ -62,13 +62,12 @@ class AskedUpdate:
 
 
 def wanted(objects: Mapping[UUID, RegistryObject]) -> frozenset[UUID]:
-    """Return what must also be loaded: first and current versions, ends of associations."""
+    """Return what must also be loaded: all versions, ends of associations."""
     found: set[UUID] = set()
     for held in objects.values():
         if held.kind in VERSIONED:
             found.add(held.logical_id)
-        if held.head is not None:
-            found.add(held.head)
+        found |= set(held.revisions)
         if held.association is not None:
             found |= {held.association.source, held.association.target}
     return frozenset(found - objects.keys())
@@ -78,8 +77,9 @@ def update(asked: AskedUpdate, known: Known, rules: Rules) -> Append:
     """Return the one append that does the whole update; raises the refusals of this room."""
     submission = asked.update.submission
     whole = submission.submission_set
-    check_submission_set(whole)
+    # What is no update at all is told before how it is written.
     check_operations(asked.update, asked.terms)
+    check_submission_set(whole)
     if whole.unique_id in known.claims:
         raise UniqueIdTaken(
             f"the uniqueId {whole.unique_id} is already registered", unique_id=whole.unique_id
@@ -198,11 +198,10 @@ class _Decision:
     ) -> tuple[RegistryObject, Revision]:
         """Return the version that `thing` follows and the operation that says so."""
         terms, lid = self._terms, thing.logical_id
+        assert lid is not None, "check_operations has seen to it"
         revision = self._revisions.get(thing.entry_uuid)
         if revision is None:
             raise self._refused(terms.annotation, thing, "has no HasMember from the SubmissionSet")
-        if lid is None or lid == thing.entry_uuid:
-            raise self._refused(terms.first_version, thing, "has no logicalID of a registered one")
         if not revision.previous_version:
             raise self._refused(terms.annotation, thing, "comes without a PreviousVersion")
         if terms.restricted and not revision.propagate:

@@ -100,12 +100,13 @@ class Draft:
         return held is not None and held.entry_uuid == uuid and uuid not in self._successors
 
     def current(self, logical_id: UUID) -> RegistryObject | None:
-        """Return the registered version that is current, None when there is no such object."""
+        """Return the latest version that was not removed, None when there is no such object."""
         first = self._objects.get(logical_id)
-        held = self._known.get(logical_id if first is None else first.head or logical_id)
-        if held is None or held.kind not in VERSIONED or held.logical_id != logical_id:
-            return None
-        return held
+        for uuid in reversed((logical_id, *(() if first is None else first.revisions))):
+            held = self._known.get(uuid)
+            if held is not None and held.kind in VERSIONED and held.logical_id == logical_id:
+                return held
+        return None
 
     def linked(self, source: UUID, target: UUID) -> bool:
         """Tell whether an Approved association leads from one object to the other."""
@@ -157,7 +158,9 @@ class Draft:
         self.record(target, DocumentRelated(entry_uuid=target, association=association))
         if self.kind(source) is Kind.FOLDER:
             if source not in self._new:
-                self.record(source, FolderUpdated(entry_uuid=source, last_update_time=time))
+                # A new version that the folder got meanwhile would lack what is added to this one.
+                fact = FolderUpdated(entry_uuid=source, last_update_time=time)
+                self.record(source, fact, guarded=True)
             listed = Association(
                 entry_uuid=uuid4(), type=AssociationType.HAS_MEMBER, source=self._set, target=uuid
             )

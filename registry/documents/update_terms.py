@@ -70,26 +70,44 @@ def check_operations(update: MetadataUpdate, terms: Terms) -> None:
     )
     if not things and not update.status_changes and not update.submitted:
         raise UpdateNotUnderstood("the submission holds no operation on metadata")
+    if terms.restricted:
+        _check_restricted(update)
     seen: set[UUID] = set()
     for thing in things:
+        if thing.logical_id is None or thing.logical_id == thing.entry_uuid:
+            raise terms.first_version(
+                f"{urn(thing.entry_uuid)} has no logicalID of a registered one",
+                object=urn(thing.entry_uuid),
+            )
         if thing.logical_id in seen:
             raise UpdateNotUnderstood(
                 "an object is updated twice in one submission", object=urn(thing.entry_uuid)
             )
-        if thing.logical_id is not None:
-            seen.add(thing.logical_id)
+        seen.add(thing.logical_id)
     used = {r.member.entry_uuid for r in update.revisions} | {s.target for s in update.submitted}
     for association in update.submission.associations:
         if association.entry_uuid not in used:
             uuid = urn(association.entry_uuid)
             raise UpdateNotUnderstood(f"Association {uuid} belongs to no operation", object=uuid)
-    if terms.restricted:
-        _check_restricted(update)
+    _check_by_hand(update)
     for change in update.status_changes:
         if change.original is None or change.new is None or change.original is change.new:
             raise UpdateNotUnderstood(
                 "a change of status needs an OriginalStatus and another NewStatus",
                 object=urn(change.target),
+            )
+
+
+def _check_by_hand(update: MetadataUpdate) -> None:
+    """Refuse an association added to a new version that gets those of the previous one too."""
+    carried = {r.member.target for r in update.revisions if r.propagate}
+    submitted = {further.target for further in update.submitted}
+    for association in update.submission.associations:
+        by_hand = association.entry_uuid in submitted
+        if by_hand and not carried.isdisjoint((association.source, association.target)):
+            raise UpdateNotUnderstood(
+                "an association is added to a new version whose AssociationPropagation is not no",
+                object=urn(association.entry_uuid),
             )
 
 

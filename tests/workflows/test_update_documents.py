@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,12 @@ from projections.document_index.filters import DocumentFilter
 from projections.document_index.projection import SPEC
 from projections.document_index.view import DocumentIndex
 from registry.documents.commands import Rules
-from registry.documents.refusals import UniqueIdTaken, VersionMismatch
+from registry.documents.refusals import (
+    TargetDeprecated,
+    UniqueIdTaken,
+    UpdateRefused,
+    VersionMismatch,
+)
 from registry.documents.values import AssociationType, Status
 from tests.support.installation import Installation, installation
 from tests.support.submissions import (
@@ -147,6 +153,43 @@ def test_an_association_that_comes_in_between_is_propagated_too(registry: Regist
     assert addition.entry_uuid in {row.source for row in rows}
 
 
+def test_nothing_is_added_to_a_folder_that_got_a_new_version_meanwhile(registry: Registry) -> None:
+    case, late, linked = folder(), entry(), entry()
+    registry.register(submission(case, linked))
+    renamed: Any = Overtaken(
+        registry.place.facts, lambda: registry.update(metadata_update(new_version(case)))
+    )
+    register = RegisterDocuments(
+        renamed, registry.place.keys, rules=Rules(patient_feed_required=False)
+    )
+    with pytest.raises(TargetDeprecated):
+        register(submission(late, member(case.entry_uuid, late.entry_uuid)))
+
+    other = folder()
+    registry.register(submission(other))
+    renamed = Overtaken(
+        registry.place.facts, lambda: registry.update(metadata_update(new_version(other)))
+    )
+    with pytest.raises(UpdateRefused):
+        UpdateDocuments(renamed, registry.index, registry.register)(
+            metadata_update(member(other.entry_uuid, linked.entry_uuid))
+        )
+
+
+def test_many_sources_fill_one_folder_at_once(registry: Registry) -> None:
+    case = folder()
+    registry.register(submission(case))
+
+    def fill(_: int) -> None:
+        inside = entry()
+        registry.register(submission(inside, member(case.entry_uuid, inside.entry_uuid)))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(fill, range(12)))
+    with registry.index.reading() as look:
+        assert len(look.associations(sources=(case.entry_uuid,))) == 12
+
+
 def test_an_update_that_is_always_overtaken_gives_up(registry: Registry) -> None:
     old, addition = entry(), entry()
     registry.register(submission(old))
@@ -156,7 +199,7 @@ def test_an_update_that_is_always_overtaken_gives_up(registry: Registry) -> None
         edge = association(AssociationType.APND, other.entry_uuid, old.entry_uuid)
         registry.register(submission(other, edge))
 
-    facts: Any = Overtaken(registry.place.facts, relate, times=2)
+    facts: Any = Overtaken(registry.place.facts, relate, times=8)
     late = UpdateDocuments(facts, registry.index, registry.register)
     with pytest.raises(VersionMismatch):
         late(metadata_update(new_version(old)))

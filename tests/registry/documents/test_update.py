@@ -210,10 +210,23 @@ def test_u2_an_association_that_belongs_to_no_operation() -> None:
 
 
 def test_u2_the_entry_uuid_must_be_new() -> None:
-    old = entry()
-    past = Registry().holds(submission(old))
-    taken = msgspec.structs.replace(new_version(old), entry_uuid=old.entry_uuid)
+    old, other = entry(), entry()
+    past = Registry().holds(submission(old, other))
+    taken = msgspec.structs.replace(new_version(old), entry_uuid=other.entry_uuid)
     refused(past, metadata_update(taken), refusals.EntryUuidTaken)
+
+
+def test_u2_what_is_no_update_is_told_before_how_it_is_written() -> None:
+    old = folder()
+    past = Registry().holds(submission(old))
+    badly = msgspec.structs.replace(submission_set(), unique_id="no-oid")
+    for first in (None, old.entry_uuid):
+        again = msgspec.structs.replace(old, logical_id=first, unique_id="no-oid")
+        refused(past, metadata_update(again, whole=badly), refusals.UpdateRefused)
+        refused(
+            past, metadata_update(entry(logical_id=first, entry_uuid=first or uuid4())),
+            refusals.NotAnUpdate, RESTRICTED_UPDATE,
+        )  # fmt: skip
 
 
 def test_u2_the_submission_set_must_be_new_and_its_patient_known() -> None:

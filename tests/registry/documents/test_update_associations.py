@@ -185,15 +185,36 @@ def test_u5_what_an_association_may_not_link() -> None:
         refused(past, metadata_update(edge), refusal)
 
 
-def test_u5_u8_a_propagated_association_stands_in_the_way_of_a_submitted_one() -> None:
-    old, addition = entry(), entry()
-    past = Registry().holds(submission(addition))
-    past.holds(submission(old, association(APND, old.entry_uuid, addition.entry_uuid)))
+def test_u5_u8_what_is_propagated_is_not_added_to_by_hand() -> None:
+    old, other, case = entry(), entry(), folder()
+    past = Registry().holds(submission(old, other, case))
     new = new_version(old)
-    edge = association(APND, new.entry_uuid, addition.entry_uuid)
-    refused(past, metadata_update(new, edge), refusals.UpdateRefused)
-    batch = decide(past, metadata_update(new, edge, propagation="no"))
-    assert edges(batch, APND) == {(new.entry_uuid, addition.entry_uuid)}
+    for edge in (
+        association(APND, new.entry_uuid, other.entry_uuid),
+        association(APND, other.entry_uuid, new.entry_uuid),
+        member(case.entry_uuid, new.entry_uuid),
+    ):
+        refused(past, metadata_update(new, edge), refusals.UpdateNotUnderstood)
+        batch = decide(past, metadata_update(new, edge, propagation="no"))
+        assert (edge.source, edge.target) in edges(batch, edge.type)
+    # Elsewhere associations may be added in the same breath.
+    elsewhere = member(case.entry_uuid, other.entry_uuid)
+    assert decide(past, metadata_update(new, elsewhere))
+
+
+def test_r8_a_replacement_goes_into_folders_that_stand() -> None:
+    old, kept, given_up = entry(), folder(), folder()
+    inside = [member(one.entry_uuid, old.entry_uuid) for one in (kept, given_up)]
+    past = Registry().holds(submission(old, kept, given_up, *inside))
+    updated(past, metadata_update((given_up.entry_uuid, APPROVED, DEPRECATED)))
+    later = new_version(kept)
+    updated(past, metadata_update(later))
+    newest = entry()
+    replacing = association(AssociationType.RPLC, newest.entry_uuid, old.entry_uuid)
+    batch = past.when(submission(newest, replacing))
+    folders = {kept.entry_uuid, later.entry_uuid, given_up.entry_uuid}
+    found = edges(batch, AssociationType.HAS_MEMBER)
+    assert {edge for edge in found if edge[0] in folders} == {(later.entry_uuid, newest.entry_uuid)}
 
 
 def test_u4_a_replacement_takes_along_only_what_is_still_linked() -> None:
