@@ -15,7 +15,7 @@ from adapters.dicomweb.archive import Limits
 from adapters.http.refusals import NoSuchPath
 from kernel.identifiers import dicom_uid
 from kernel.refusals import Invalid
-from projections.study_index.attributes import Level
+from projections.study_index.attributes import MATCHING, Level
 from projections.study_index.search import Search
 from repository.instances.dictionary import tag_of
 from repository.instances.rendering import Window
@@ -32,6 +32,8 @@ _CONTROLS: Final = frozenset(
         "multiplevaluematching",
     )
 )
+_INDEXED_SEQUENCES: Final = frozenset(((), (0x00400275,)))
+"""The top level and Request Attributes Sequence: the paths whose last tag may have a column."""
 _MAX_FRAMES_ASKED: Final = 10_000
 _NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?(?:[eE][+-]?[0-9]{1,2})?\s*")
 
@@ -84,15 +86,18 @@ def search(
 ) -> Asked:
     """Return the search that a query string asks for."""
     filters: list[tuple[int, str]] = []
+    paths: list[tuple[tuple[int, ...], str]] = []
     unknown: list[str] = []
     for name, value in fields:
         if name.lower() in _CONTROLS:
             continue
-        tag = _attribute(name)
-        if tag is None:
+        path = _attribute(name)
+        if path is None:
             unknown.append(name[:64])
+        elif path[:-1] in _INDEXED_SEQUENCES and path[-1] in MATCHING:
+            filters.append((path[-1], value))
         else:
-            filters.append((tag, value))
+            paths.append((path, value))
     options = {name.lower(): value for name, value in fields if name.lower() in _CONTROLS}
     most = limits.results if level is Level.STUDY else limits.instance_results
     include, include_all = _included(fields)
@@ -100,11 +105,15 @@ def search(
         Search(
             level=level,
             filters=tuple(filters),
+            paths=tuple(paths),
             study_uid=study_uid,
             series_uid=series_uid,
             include=include,
             include_all=include_all,
             fuzzy=_boolean(options.get("fuzzymatching", "false")),
+            combined=True,
+            empty=_boolean(options.get("emptyvaluematching", "false")),
+            counted=True,
             offset=_whole(options.get("offset"), 0),
             limit=min(_whole(options.get("limit"), most), most),
         ),
@@ -112,10 +121,15 @@ def search(
     )
 
 
-def _attribute(name: str) -> int | None:
-    """Return the tag that a parameter names; of a path into a sequence, the last (8.3.4.1)."""
-    tags = [tag_of(part) for part in name.split(".")]
-    return None if None in tags else tags[-1]
+def _attribute(name: str) -> tuple[int, ...] | None:
+    """Return the tags of the path that a parameter names (PS3.18 8.3.4.1)."""
+    tags = []
+    for part in name.split("."):
+        tag = tag_of(part)
+        if tag is None:
+            return None
+        tags.append(tag)
+    return tuple(tags)
 
 
 def _included(fields: Sequence[tuple[str, str]]) -> tuple[frozenset[int], bool]:

@@ -49,6 +49,8 @@ async def search(
         (b"vary", b"accept, accept-encoding"),
         *((b"warning", text) for text in _warnings(asked, found)),
     ]
+    if found.total is not None:
+        headers.append((b"x-total-count", b"%d" % found.total))
     if as_xml:
         writer = MultipartWriter()
         parts = [writer.head(encode.XML) + document for document in encode.xml_documents(body)]
@@ -65,20 +67,28 @@ async def search(
 
 def _keys(asked: decode.Asked) -> str:
     """Return which keys were asked by, never their values: those may name a person."""
-    return ",".join(f"{tag:08X}" for tag, _ in asked.search.filters)[:200]
+    paths = [(tag,) for tag, _ in asked.search.filters] + [path for path, _ in asked.search.paths]
+    return ",".join(".".join(f"{tag:08X}" for tag in path) for path in paths)[:200]
 
 
 def _warnings(asked: decode.Asked, found: Found) -> list[bytes]:
     """Return the Warning headers of PS3.18 10.6.3.2 and 8.3.4.6."""
     told = []
     if found.more:
-        told.append(b'299 pianku "There are additional results that can be requested"')
+        left = "" if found.total is None else f"{found.total - _offset_after(asked, found)} "
+        text = f"There are {left}additional results that can be requested"
+        told.append(f'299 pianku "{text}"'.encode("ascii"))
     ignored = [keyword_of(tag) or f"{tag:08X}" for tag in found.ignored]
     names = [*ignored, *(name for name in asked.unknown if name.isascii() and name.isalnum())]
     if names or asked.unknown:
         text = "The following attributes were not used for matching: " + ",".join(names)
         told.append(f'299 pianku "{text}"'.encode("ascii", "replace"))
     return told
+
+
+def _offset_after(asked: decode.Asked, found: Found) -> int:
+    """Return the offset of the page after this one."""
+    return asked.search.offset + len(found.items)
 
 
 def _wants_xml(exchange: Exchange) -> bool:

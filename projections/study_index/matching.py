@@ -52,6 +52,30 @@ def clause(table: sa.Table, column: str, kind: Kind, value: str, *, fuzzy: bool)
     return _MATCHERS[kind](table.c[column], value)
 
 
+def absent(column: sa.Column[Any], kind: Kind) -> Clause:
+    """Match what has no value (PS3.18 8.3.4.1.1, empty value matching)."""
+    if kind is Kind.NUMBER:
+        return column.is_(None)
+    return column.in_(("", "\\"))
+
+
+def combined(date: sa.Column[Any], dates: str, time: sa.Column[Any], times: str) -> Clause:
+    """Match a range of moments that is told as a range of dates and one of times.
+
+    PS3.4 C.2.2.2.5: from the first time of the first day to the last time of the last day.
+    """
+    first, last = _range(dates.replace(".", ""), _DATE, "date")
+    low, high = _range(times.replace(":", ""), _TIME, "time")
+    found: list[Clause] = [date > ""]
+    if first:
+        found.append(sa.or_(date >= first + "~", sa.and_(date >= first, time >= low)))
+    if last:
+        found.append(
+            sa.or_(date < last, sa.and_(date < last + UPPER_BOUND, time < high + UPPER_BOUND))
+        )
+    return sa.and_(*found)
+
+
 def begins(column: sa.Column[Any], prefix: str) -> Clause:
     """Return "begins with", as a range that an index answers."""
     return sa.and_(column >= prefix, column < prefix + UPPER_BOUND)

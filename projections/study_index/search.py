@@ -16,11 +16,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from projections.database import ViewsDatabase
-from projections.study_index import matching
+from projections.study_index import kept, matching
 from projections.study_index.attributes import (
     MATCHING,
+    SERIES_MORE,
     SERIES_RETURNED,
+    STUDY_MORE,
     STUDY_RETURNED,
+    Column,
     Kind,
     Level,
 )
@@ -28,9 +31,21 @@ from projections.study_index.projection import NAME
 from projections.study_index.rows import fixed_members, joined, series_members, study_members
 
 _TABLES: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.INSTANCE: "instances"}
+COUNTED: Final = 10_000
+"""The most matches that are counted: a count of a million rows costs more than the page."""
+_SCANNED: Final = 20_000
+"""The most rows that are looked through for keys that have no column."""
+_BATCH: Final = 500
 _raw_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _STUDY: Final = frozenset(STUDY_RETURNED)
 _SERIES: Final = frozenset(SERIES_RETURNED)
+_KEPT: Final = {
+    Level.STUDY: _STUDY | frozenset(STUDY_MORE),
+    Level.SERIES: _STUDY | frozenset(STUDY_MORE) | _SERIES | frozenset(SERIES_MORE),
+}
+"""What is kept of a study and a series; of an instance it is the whole header."""
+_PAIRS: Final = {0x00080020: 0x00080030, 0x00080021: 0x00080031, 0x00400244: 0x00400245}
+"""Dates and the times that belong to them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +55,20 @@ class Search:
     level: Level
     filters: tuple[tuple[int, str], ...] = ()
     """Matching keys by tag, values as they came."""
+    paths: tuple[tuple[tuple[int, ...], str], ...] = ()
+    """Matching keys that have no column, or lie in sequences; answered by what is kept of rows."""
     study_uid: str = ""
     """Only within this study (PS3.18: a path below it)."""
     series_uid: str = ""
     include: frozenset[int] = field(default_factory=frozenset)
     include_all: bool = False
     fuzzy: bool = False
+    combined: bool = False
+    """Ranges of a date and its time are one range (PS3.4 C.2.2.2.5)."""
+    empty: bool = False
+    """`""` matches absent values; else it is universal matching (PS3.18 8.3.4.1.1)."""
+    counted: bool = False
+    """Count all that match, up to `COUNTED`."""
     offset: int = 0
     limit: int = 1000
 
@@ -59,9 +82,11 @@ class Found:
     more: bool
     """True when there are more than `limit`."""
     ignored: tuple[int, ...]
-    """Matching keys that no column answers."""
+    """Matching keys that nothing answers."""
     patient_keys: tuple[str, ...]
     study_uids: tuple[str, ...]
+    total: int | None = None
+    """How many match, if that was asked for and they are not more than `COUNTED`."""
 
 
 class Searches:
@@ -71,19 +96,31 @@ class Searches:
         self._database = database
 
     def find(self, search: Search, *, policy: sa.ColumnElement[bool]) -> Found:
-        """Return what matches, newest study first; raises BadQuery, QueryTooLarge."""
+        """Return what matches, newest study first; raises BadQuery, QueryTooLarge, KeyTooLong."""
         with self._database.reading(NAME) as (connection, tables):
             where, levels, ignored = self._conditions(search, tables)
-            rows = _select(connection, tables, search, [policy, *where], levels)
+            tree = kept.tree_of(_answerable(search))
+            ignored += tuple(path[0] for path, _ in search.paths if not _is_kept(path, search))
+            answers = _Answers(connection, tables, search)
+            query = _query(tables, search, [policy, *where], levels, everything=bool(tree))
+            if tree:
+                rows = _scanned(connection, query, search, answers, tree)
+            else:
+                page = query.offset(search.offset).limit(search.limit + 1)
+                rows = list(connection.execute(page).mappings())
             more = len(rows) > search.limit
+            total = search.offset + len(rows)
+            if search.counted and not tree and (more or (search.offset and not rows)):
+                total = _count(connection, query)
             rows = rows[: search.limit]
-            items = _Answers(connection, tables, search).of(rows)
+            items = answers.of(rows)
         return Found(
             items,
             more,
             ignored,
             tuple(dict.fromkeys(row["patient_key"] for row in rows)),
             tuple(dict.fromkeys(row["study_uid"] for row in rows)),
+            total if search.counted and total <= COUNTED and not (tree and more) else None,
         )
 
     def _conditions(
@@ -97,6 +134,7 @@ class Searches:
             where.append(own.c.series_uid == search.series_uid)
         levels = {search.level}
         ignored = []
+        told = dict(search.filters) if search.combined else {}
         for tag, value in search.filters:
             column = MATCHING.get(tag)
             if column is None or not _reachable(column.table, search.level):
@@ -105,7 +143,7 @@ class Searches:
             table = getattr(tables, _TABLES[column.table])
             if column.name in own.c and column.kind is Kind.UID:
                 table = own
-            condition = matching.clause(table, column.name, column.kind, value, fuzzy=search.fuzzy)
+            condition = _condition(table, column, value, search, told.get(_PAIRS.get(tag, 0), ""))
             if condition is None:
                 continue
             if column.table is Level.SERIES and search.level is Level.STUDY:
@@ -114,6 +152,30 @@ class Searches:
                 levels.add(column.table)
             where.append(condition)
         return where, levels, tuple(ignored)
+
+
+def _condition(
+    table: sa.Table, column: Column, value: str, search: Search, time: str
+) -> sa.ColumnElement[bool] | None:
+    if search.empty and value.strip() == '""':
+        return matching.absent(table.c[column.name], column.kind)
+    if column.kind is Kind.DATE and "-" in value and "-" in time:
+        partner = table.c[column.name.replace("date", "time")]
+        return matching.combined(table.c[column.name], value, partner, time)
+    if column.kind is Kind.TIME and search.combined and "-" in value:
+        told = dict(search.filters)
+        date = next((told[d] for d, t in _PAIRS.items() if MATCHING[t] is column and d in told), "")
+        if "-" in date:
+            return None  # it is part of the date's range
+    return matching.clause(table, column.name, column.kind, value, fuzzy=search.fuzzy)
+
+
+def _is_kept(path: tuple[int, ...], search: Search) -> bool:
+    return search.level is Level.INSTANCE or path[0] in _KEPT[search.level]
+
+
+def _answerable(search: Search) -> list[tuple[tuple[int, ...], str]]:
+    return [(path, value) for path, value in search.paths if _is_kept(path, search)]
 
 
 def _reachable(table: Level, level: Level) -> bool:
@@ -128,13 +190,35 @@ def _some_series(tables: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnEle
     return sa.exists().where(tables.series.c.study_uid == tables.studies.c.study_uid, condition)
 
 
-def _select(
-    connection: Connection,
+def _scanned(
+    connection: Connection, query: Any, search: Search, answers: _Answers, tree: kept.Tree
+) -> list[RowMapping]:
+    """Return a page of the rows that match the keys which have no column."""
+    found: list[RowMapping] = []
+    wanted = search.offset + search.limit + 1
+    for start in range(0, _SCANNED + 1, _BATCH):
+        rows = list(connection.execute(query.offset(start).limit(_BATCH)).mappings())
+        if start == _SCANNED and rows:
+            raise matching.QueryTooLarge("too many would have to be looked through; narrow it")
+        found += answers.matching(rows, tree)
+        if len(rows) < _BATCH or len(found) >= wanted:
+            break
+    return found[search.offset : wanted]
+
+
+def _count(connection: Connection, query: Any) -> int:
+    some = query.with_only_columns(sa.literal(1)).order_by(None).limit(COUNTED + 1).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+
+
+def _query(
     tables: Any,
     search: Search,
     where: Sequence[sa.ColumnElement[bool]],
     levels: set[Level],
-) -> list[RowMapping]:
+    *,
+    everything: bool,
+) -> Any:
     own = getattr(tables, _TABLES[search.level])
     studies, series = tables.studies, tables.series
     source: sa.FromClause = own
@@ -146,7 +230,7 @@ def _select(
             sa.and_(series.c.study_uid == own.c.study_uid, series.c.series_uid == own.c.series_uid),
         )
     columns = [own]
-    if search.level is Level.STUDY and not (search.include or search.include_all):
+    if search.level is Level.STUDY and not (search.include or search.include_all or everything):
         columns = [own.c.study_uid, own.c.patient_key, own.c.json]
     query = sa.select(*columns).select_from(source).where(*where)
     if search.level is Level.STUDY:
@@ -161,8 +245,7 @@ def _select(
         query = query.order_by(
             own.c.study_uid, own.c.series_uid, own.c.number.nulls_last(), own.c.ordinal
         )
-    query = query.offset(search.offset).limit(search.limit + 1)
-    return list(connection.execute(query).mappings())
+    return query
 
 
 class _Answers:
@@ -196,6 +279,32 @@ class _Answers:
             )
             for row in rows
         ]
+
+    def matching(self, rows: list[RowMapping], tree: kept.Tree) -> list[RowMapping]:
+        """Return the rows of which what is kept matches."""
+        studies = self._above(rows, self._tables.studies, "study_uid")
+        series = self._above(rows, self._tables.series, "series_uid")
+        return [
+            row
+            for row in rows
+            if kept.matches(
+                tree, self._kept(row, studies.get(row["study_uid"]), _series_of(row, series))
+            )
+        ]
+
+    def _kept(self, row: RowMapping, study: Any, series: Any) -> dict[int, bytes]:
+        level = self._search.level
+        if level is Level.INSTANCE:
+            return _split(self._metadata(row))
+        above = (
+            (row if level is Level.STUDY else study, study_members),
+            (row if level is Level.SERIES else series, series_members),
+        )
+        members: dict[int, bytes] = {}
+        for place, counted in above:
+            if place is not None:
+                members.update(fixed_members(place["fixed"]) | counted(place))
+        return members
 
     def _above(self, rows: list[RowMapping], table: sa.Table, key: str) -> dict[str, Any]:
         level = self._search.level

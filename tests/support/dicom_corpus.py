@@ -210,10 +210,9 @@ def _sample(name: str, octets: bytes) -> Sample:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = pydicom.dcmread(io.BytesIO(octets), stop_before_pixels=True)
-        return Sample(
-            name, octets, *(str(dataset[k].value) for k in IDENTIFIERS[:3]),
-            transfer_syntax=str(dataset.file_meta.TransferSyntaxUID),
-        )  # fmt: skip
+        sop_class, sop_uid, study_uid = (str(dataset[k].value) for k in IDENTIFIERS[:3])
+        syntax = str(dataset.file_meta.TransferSyntaxUID)
+    return Sample(name, octets, sop_class, sop_uid, study_uid, syntax)
 
 
 def _renamed(sample: Sample, number: int) -> Sample:

@@ -1,6 +1,7 @@
 """QIDO-RS over HTTP: parameters, warnings, media types, the record."""
 
 import pytest
+from pydicom.dataset import Dataset
 
 from adapters.dicomweb.archive import Limits
 from adapters.dicomweb.decode import BadParameter, frame_numbers, rendering, search
@@ -67,11 +68,12 @@ def test_paths_below_a_study_and_across_all(filled):
 
 def test_what_was_not_used_and_what_is_missing_is_told(small_door):
     small_door.imaging.store(*(instance(1, study=letter) for letter in "ABC"))
-    answer = small_door.http.get("/studies?Nonsense=1&PatientAge=7")
+    answer = small_door.http.get("/studies?Nonsense=1&Rows=7")
     assert len(answer.json()) == 2
     warnings = answer.headers.get_list("warning")
-    assert "additional results" in warnings[0]
-    assert "PatientAge,Nonsense" in warnings[1]
+    assert "There are 1 additional results" in warnings[0]
+    assert "Rows,Nonsense" in warnings[1]
+    assert answer.headers["x-total-count"] == "3"
 
 
 @pytest.mark.parametrize(
@@ -133,3 +135,87 @@ def test_parameters_are_decoded():
     assert rendering([("window", "40,400,sigmoid")]).window == Window(40, 400, "SIGMOID")
     assert rendering([("viewport", "10,20,1,2,3,4")]).region == (1, 2, 3, 4)
     assert rendering([("viewport", "10,20,,,,")]).region is None
+
+
+@pytest.fixture
+def described(door):
+    """Three studies that differ in what has no column of its own."""
+    other, procedure = Dataset(), Dataset()
+    other.PatientID, other.IssuerOfPatientID = "OLD-7", "ELSEWHERE"
+    procedure.CodeValue, procedure.CodingSchemeDesignator = "36643-5", "LN"
+    door.imaging.store(
+        instance(1, study="A", PatientAge="044Y", OtherPatientIDsSequence=[other],
+                 StudyDate="20260301", StudyTime="230000", AccessionNumber=""),
+        instance(1, study="B", PatientAge="007Y", ProcedureCodeSequence=[procedure],
+                 StudyDate="20260302", StudyTime="010000", AccessionNumber="ACC-B"),
+        instance(1, study="C", PatientID="OLD-7", PatientSize=1.5,
+                 StudyDate="20260302", StudyTime="120000", AccessionNumber="ACC-C"),
+    )  # fmt: skip
+    return door
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?PatientAge=044Y", "A"),
+        ("?OtherPatientIDsSequence.PatientID=OLD-7", "A"),
+        ("?00101002.00100020=old*", "A"),
+        ("?00101002.00100020=OLD-7&00101002.00100021=NOWHERE", ""),
+        ("?ProcedureCodeSequence.CodeValue=36643-5&00081032.00080102=LN", "B"),
+        ("?PatientSize=1.5", "C"),
+        ("?PatientSize=1.6", ""),
+        ("?OtherPatientIDsSequence.PatientID=*", "CBA"),
+        ("?StudyDate=20260301-20260302&StudyTime=2200-0200", "BA"),
+        ("?StudyDate=20260301-20260302&StudyTime=2330-", "CB"),
+        ("?StudyDate=-20260302&StudyTime=-0030", "A"),
+        ("?StudyDate=20260302&StudyTime=00-02", "B"),
+        ("?StudyTime=2200-2359", "A"),
+        ('?AccessionNumber=""&emptyvaluematching=true', "A"),
+        ('?AccessionNumber=""', "CBA"),
+        (f"?StudyInstanceUID={stable('A')}%5C{stable('B')}&PatientAge=0*", "BA"),
+    ],
+)
+def test_keys_without_a_column_and_ranges_of_moments(described, query, expected):
+    assert found(described, query) == expected
+
+
+def test_keys_without_a_column_at_the_lower_levels(described):
+    def count(path):
+        answer = described.http.get(path)
+        assert answer.status_code == 200, answer.text
+        return len(answer.json())
+
+    assert count("/series?OtherPatientIDsSequence.PatientID=OLD-7") == 1
+    assert count("/instances?OtherPatientIDsSequence.PatientID=OLD-7") == 1
+    rows = described.http.get("/instances").json()[0]["00280010"]["Value"][0]
+    assert count(f"/instances?PatientAge=0*&Rows={rows}") == 2
+    assert count(f"/instances?Rows={rows + 1}") == 0
+    assert count("/instances?limit=1&offset=1&PatientAge=0*") == 1
+    assert count("/instances?PatientAge=0*&offset=2") == 0
+
+
+def test_sequences_are_returned_when_they_are_asked_for(described):
+    url = f"/studies?StudyInstanceUID={stable('A')}"
+    plain = described.http.get(url).json()[0]
+    more = described.http.get(url + "&includefield=OtherPatientIDsSequence.PatientID").json()[0]
+    everything = described.http.get(url + "&includefield=all").json()[0]
+
+    assert "00101002" not in plain
+    assert more["00101002"]["Value"][0]["00100020"]["Value"] == ["OLD-7"]
+    assert "00101010" not in more
+    assert everything["00101010"]["Value"] == ["044Y"]
+
+
+def test_pages_tell_how_many_there_are(described):
+    first = described.http.get("/studies?limit=2")
+    last = described.http.get("/studies?limit=2&offset=2")
+    beyond = described.http.get("/studies?offset=9")
+
+    assert [a.headers["x-total-count"] for a in (first, last, beyond)] == ["3", "3", "3"]
+    assert "There are 1 additional results" in first.headers["warning"]
+    assert "warning" not in last.headers
+    assert beyond.json() == []
+
+
+def test_a_key_that_would_take_for_ever_is_refused(described):
+    assert described.http.get("/studies?PatientAge=" + "*a" * 30).status_code == 413
