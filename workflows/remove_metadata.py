@@ -54,13 +54,14 @@ class RemoveMetadata:
 
     def _present(self, asked: tuple[UUID, ...]) -> Present:
         with self._index.reading() as look:
-            around = look.associations(entry_uuids=asked, sources=asked, targets=asked)
-            ends = _ends(around, set(asked))
-            around += look.associations(sources=ends, targets=ends)
+            ends = _ends(look.associations(entry_uuids=asked), set(asked))
             streams = _set_streams(look, (*asked, *ends))
-        objects = {uuid: self._state(uuid, streams.get(uuid, uuid)) for uuid in (*asked, *ends)}
-        associations = {row.entry_uuid: row.association() for row in around}
-        return Present(objects, streams, associations)
+        every = (*asked, *ends)
+        objects = {uuid: self._state(uuid, streams.get(uuid, uuid)) for uuid in every}
+        # The view is asked after the streams were read: what it lacks has moved one of them.
+        with self._index.reading() as look:
+            around = look.associations(entry_uuids=asked, sources=every, targets=every)
+        return Present(objects, streams, {row.entry_uuid: row.association() for row in around})
 
     def _state(self, uuid: UUID, stream: UUID) -> RegistryObject:
         return self._facts.fold(stream, commands.initial(uuid), commands.evolve)[0]
