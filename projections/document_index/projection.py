@@ -281,9 +281,10 @@ class DocumentIndexProjection:
                 table, values = getattr(self._tables, name), {"status": str(status)}
         return sa.update(table).where(table.c.entry_uuid == stream).values(**values)
 
-    def _removal(self, entry_uuid: UUID) -> Iterable[sa.Delete]:
+    def _removal(self, entry_uuid: UUID) -> Iterable[sa.Update | sa.Delete]:
         """Delete an object whatever it is: its entryUUID was never and will never be another's."""
         t = self._tables
+        yield from (_latest_but(entry_uuid, table) for table in (t.documents, t.folders))
         for table in (t.documents, t.submission_sets, t.folders, t.associations):
             yield sa.delete(table).where(table.c.entry_uuid == entry_uuid)
         for side in (t.codes, t.authors, t.references):
@@ -300,6 +301,21 @@ class DocumentIndexProjection:
             sa.update(documents).where(*_of(documents, fact)).values(object_sha256="")
         )
         connection.execute(sa.delete(held).where(*_of(held, fact)))
+
+
+def _latest_but(entry_uuid: UUID, table: sa.Table) -> sa.Update:
+    """Make the version before this one the current one, if this is the current one."""
+    gone, other = table.alias(), table.alias()
+    latest = (
+        sa.select(other.c.entry_uuid)
+        .join(gone, gone.c.logical_id == other.c.logical_id)
+        .where(gone.c.entry_uuid == entry_uuid, gone.c.is_current)
+        .where(other.c.entry_uuid != entry_uuid)
+        .order_by(other.c.position.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return sa.update(table).where(table.c.entry_uuid == latest).values(is_current=True)
 
 
 def _of(table: sa.Table, fact: DocumentRemoved) -> tuple[sa.ColumnElement[bool], ...]:
@@ -346,7 +362,7 @@ def _time(value: str) -> str:
 
 SPEC: Final = ViewSpec(
     name=NAME,
-    version=5,
+    version=6,
     topics=(
         SubmissionAccepted.TOPIC,
         DocumentRegistered.TOPIC,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from adapters.xds import names
 from kernel.identifiers import PatientId
 from projections.audit_trail.view import AuditQuery, AuditTrail
-from registry.documents.values import AssociationType, Submission
+from registry.documents.values import AssociationType, Status, Submission
 from tests.support import xds
 from tests.support.removing import ITI62, get_all, remove_metadata, remove_metadata_body
 from tests.support.soap import Answer, SoapClient
@@ -23,6 +24,8 @@ from tests.support.submissions import (
     submission,
     submission_set,
 )
+from tests.support.update_client import GET_DOCUMENTS, GET_FOLDERS, LEVEL_TWO, done
+from tests.support.updates import metadata_update, new_version, send_update
 from tests.support.xds_node import Node, register
 
 
@@ -149,6 +152,34 @@ def test_d2_what_was_replaced_stays_deprecated(client: SoapClient, patient: str)
     # An association alone may go: both its ends belong to their submission sets.
     assert xds.status(remove_metadata(client, second.associations[1])) == xds.SUCCESS
     assert xds.status(remove_metadata(client, *everything(first))) == xds.SUCCESS
+
+
+@pytest.mark.parametrize("make", [entry, folder])
+def test_what_came_before_a_removed_version_is_the_latest(
+    client: SoapClient, patient: str, make: Any
+) -> None:
+    old = make(patient)
+    registered(client, submission(old))
+    asked = metadata_update(new := new_version(old, title="Wrong"))
+    done(send_update(client, asked))
+    going = (asked.submission.submission_set, new, *asked.submission.associations)
+    done(remove_metadata(client, *going))
+
+    kind, query = ("Folder", GET_FOLDERS) if make is folder else ("DocumentEntry", GET_DOCUMENTS)
+    by_unique_id = {f"$XDS{kind}UniqueId": f"('{old.unique_id}')"}
+    for level in {}, LEVEL_TWO:
+        found = xds.objects(done(xds.stored_query(client, query, {**by_unique_id, **level})))
+        # It stays Deprecated, as what was replaced does: level 1 knows of no such folders.
+        expected = [] if make is folder and not level else [f"{names.STATUS}Deprecated"]
+        assert [one.get("status") for one in found] == expected
+    status = (old.entry_uuid, Status.DEPRECATED, Status.APPROVED)
+    whole = submission_set(patient)
+    done(send_update(client, metadata_update(status, whole=whole)))
+    (again,) = xds.objects(done(xds.stored_query(client, query, by_unique_id)))
+    assert again.get("id") == f"urn:uuid:{old.entry_uuid}"
+    done(send_update(client, metadata_update(new_version(old, title="Right"))))
+    (right,) = xds.objects(done(xds.stored_query(client, query, by_unique_id)))
+    assert right.find("rim:VersionInfo", xds.NAMES).get("versionName") == "2"
 
 
 def test_the_ids_of_what_was_removed_stay_taken(client: SoapClient, patient: str) -> None:
