@@ -72,7 +72,14 @@ def build_app(doors: Doors) -> ASGIApp:
         allow_origins=list(doors.allowed_origins),
         allow_methods=["GET", "POST", "HEAD", "OPTIONS"],
         allow_headers=["Authorization", "Accept", "Content-Type", "Range"],
-        expose_headers=["Content-Type", "Content-Length", "Content-Range", "ETag", "Warning"],
+        expose_headers=[
+            "Content-Type",
+            "Content-Length",
+            "Content-Range",
+            "ETag",
+            "Warning",
+            "X-Total-Count",
+        ],
     )
 
 

@@ -2,6 +2,7 @@
 
 Single-byte sets, UTF-8, GB 18030, GBK, and ISO 2022 code extensions (Japanese, Korean, GB 2312).
 Called by `header.py` and `dicom_json.py`; undecodable octets become U+FFFD, never an exception.
+Text that is plainly not in its declared set is read in the set it is in; stored octets stay.
 """
 
 from __future__ import annotations
@@ -127,13 +128,63 @@ def _run(octets: bytes, active: str, high: str) -> str:
 
 
 def _by(octets: bytes, codec: str) -> str:
-    if codec == "ascii" and not octets.isascii():
-        # Outside the declared repertoire: UTF-8 if it is that, else Latin-1 keeps each octet.
-        try:
-            return octets.decode("utf-8")
-        except UnicodeDecodeError:
-            return octets.decode("latin-1")
+    return octets.decode(_actual(octets, codec), "replace")
+
+
+# Hanzi of GB 2312 level 1 and 2, and of any row: what old devices write under ISO_IR 100.
+_HANZI: Final = re.compile(rb"(?:[\xb0-\xf7][\xa1-\xfe])+")
+_PAIRS: Final = re.compile(rb"(?:[\xa1-\xf7][\xa1-\xfe])+")
+_HIGH: Final = re.compile(rb"[\x80-\xff]+")
+_LETTER: Final = re.compile(rb"[A-Za-z]")
+
+
+def _actual(octets: bytes, declared: str) -> str:
+    """Return the codec that octets are in: the declared one unless they plainly are not.
+
+    Decision 0019. UTF-8 and GB 18030 under another name are what devices send; both have a
+    form that text of the declared set does not take by chance.
+    """
+    if octets.isascii():
+        return declared
+    if declared in {"ascii", "latin-1"}:
+        if _is_utf8(octets):
+            return "utf-8"
+        return "gb18030" if _is_chinese(octets) else "latin-1"
+    if declared == "utf-8" and not _is_utf8(octets):
+        return "gb18030" if _decodes(octets, "gb18030") else declared
+    if declared in {"gb18030", "gbk", "gb2312"} and not _all_pairs(octets) and _is_utf8(octets):
+        return "utf-8"
+    return "gbk" if declared == "gb2312" else declared
+
+
+def _is_utf8(octets: bytes) -> bool:
+    return _decodes(octets, "utf-8")
+
+
+def _decodes(octets: bytes, codec: str) -> bool:
     try:
-        return octets.decode(codec, "replace")
-    except LookupError:  # pragma: no cover - every codec named above is in the standard library
-        return octets.decode("latin-1")
+        octets.decode(codec)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _all_pairs(octets: bytes) -> bool:
+    return all(_PAIRS.fullmatch(run) for run in _HIGH.findall(octets))
+
+
+def _is_chinese(octets: bytes) -> bool:
+    """Tell whether octets under a Latin name are Chinese.
+
+    Latin text has four accented letters in a row as good as never, and no words of nothing else.
+    """
+    if not _all_pairs(octets):
+        return False
+    runs = [match for match in _HIGH.finditer(octets) if _HANZI.fullmatch(match.group())]
+    if any(len(match.group()) >= 4 for match in runs):
+        return True
+    return len(runs) >= 2 and not any(
+        _LETTER.match(octets[at : at + 1])
+        for match in runs
+        for at in (max(match.start() - 1, 0), match.end())
+    )
