@@ -87,7 +87,10 @@ class RegistryStoredQuery:
         within = policy.clause(call.subject, "query", "document")
         limit = self._max_results if query.leaf_class else self._max_results * _REFERENCES_FOR_ONE
         first = query.metadata_level() < 2
-        with self._index.reading(within=within, current_only=first) as look:
+        statuses = query.association_statuses()
+        with self._index.reading(
+            within=within, current_only=first, association_statuses=statuses
+        ) as look:
             found = select(Asked(query, look, self._patient_keys, limit + 1))
         if found.count() > limit:
             way_out = ": ask for ObjectRef, or for less" if query.leaf_class else ""

@@ -143,6 +143,13 @@ class StoredQuery:
             )
         return int(text)
 
+    def association_statuses(self) -> tuple[Status, ...]:
+        """Return which associations are shown; level 1 knows of no deprecated ones."""
+        name = "$XDSAssociationStatus"
+        if self.metadata_level() < 2 or not self.has(name):
+            return (Status.APPROVED,)
+        return self.statuses(name)
+
     def apart(self, *alternatives: str) -> None:
         """Refuse a query that gives more than one of these parameters."""
         given = [name for name in alternatives if self.has(name)]

@@ -65,13 +65,20 @@ class DocumentIndex:
         fresh: bool = True,
         within: sa.ColumnElement[bool] | None = None,
         current_only: bool = False,
+        association_statuses: Sequence[Status] = tuple(Status),
     ) -> Iterator[Reading]:
         """Open one consistent look; `within` is what the caller's rights leave visible.
 
-        `current_only` hides what a consumer of metadata level 1 does not know of.
+        `current_only` hides what a consumer of metadata level 1 does not know of;
+        `association_statuses` are those of the associations that are to be seen.
         """
         with self._views.reading(NAME, fresh=fresh) as (connection, tables):
-            yield Reading(connection, tables, within, level_one(tables) if current_only else {})
+            shown = level_one(tables) if current_only else {}
+            if len(association_statuses) < len(Status):
+                shown[tables.associations] = tables.associations.c.status.in_(
+                    [str(status) for status in association_statuses]
+                )
+            yield Reading(connection, tables, within, shown)
 
     def documents_of(
         self, patient_key: UUID, *, fresh: bool = True, with_deprecated: bool = False

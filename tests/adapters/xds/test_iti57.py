@@ -206,7 +206,12 @@ def test_u4_u5_an_association_comes_goes_and_comes_back(client: SoapClient) -> N
     assert len(asked(client, GET_RELATED, related)) == 3
     done(send_update(client, metadata_update((edge.entry_uuid, APPROVED, DEPRECATED))))
     assert asked(client, GET_RELATED, related) == []
-    found = asked(client, GET_RELATED, {**related, **LEVEL_TWO})
+    # T:20001, 20005: a consumer of level 2 says so if it wants to see what is deprecated.
+    assert asked(client, GET_RELATED, {**related, **LEVEL_TWO}) == []
+    both = {"$XDSAssociationStatus": f"('{names.STATUS}Deprecated','{names.STATUS}Approved')"}
+    assert asked(client, GET_RELATED, {**related, **both}) == []
+    found = asked(client, GET_RELATED, {**related, **LEVEL_TWO, **both})
+    assert len(found) == 3
     assert [f.get("status") for f in found if f.tag.endswith("Association")] == [
         f"{names.STATUS}Deprecated"
     ]
