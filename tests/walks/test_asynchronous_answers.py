@@ -44,6 +44,7 @@ def query(patient: str) -> str:
     )
 
 
+@pytest.mark.tender("R-6.2.6.1")
 @pytest.mark.tender("R-6.2.3.1")
 def test_s8_answers_come_to_the_address_given(pianku: RunningPianku) -> None:
     authority = pianku.demo["assigning_authority"]

@@ -51,6 +51,7 @@ def subscribed(client: SoapClient, consumer: str, patient: str, topic: str = dsu
     return dsub.reference(dsub.subscribe(client, body))
 
 
+@pytest.mark.tender("H-2")
 def test_a_subscriber_hears_of_an_iti41_until_he_unsubscribes(
     own: RunningPianku, patient: str
 ) -> None:

@@ -43,6 +43,7 @@ def who(client: Client, patient: str) -> dict[str, str]:
     return {"reference": f"Patient/{found['id']}"}
 
 
+@pytest.mark.tender("H-2")
 def test_a_document_filed_by_mhd_is_found_and_fetched_by_xds(
     pianku: RunningPianku, client: Client, patient: str
 ) -> None:
@@ -117,6 +118,7 @@ def test_an_unknown_patient_is_refused_and_named_nowhere(
     assert number not in pianku.log()
 
 
+@pytest.mark.tender("H-2")
 @pytest.mark.peer("dcmtk")
 def test_a_study_is_found_with_the_endpoint_that_serves_it(
     pianku: RunningPianku, client: Client, tmp_path: Path

@@ -100,6 +100,7 @@ def feed(place: RunningPianku, number: str, laboratory: str = "", name: str = "L
     assert mllp.accepted(mllp.send(place.mllp_port, message))
 
 
+@pytest.mark.tender("H-2")
 def test_what_was_fed_is_asked_for_at_once(master: RunningPianku) -> None:
     stamp, authority = time.monotonic_ns(), master.demo["assigning_authority"]
     feed(master, f"W{stamp}", f"L{stamp}", "欧阳^行走")
@@ -117,6 +118,7 @@ def test_what_was_fed_is_asked_for_at_once(master: RunningPianku) -> None:
     assert ask(master, "ZV1", "@PV1.3.1^WARD")["QAK"][2] == "NF"
 
 
+@pytest.mark.tender("H-2")
 def test_a_merge_shows_in_stored_queries_and_submissions(master: RunningPianku) -> None:
     """Checklist 11: A40, the subsumed id is unknown, its content answers under the survivor."""
     stamp, authority = time.monotonic_ns(), master.demo["assigning_authority"]

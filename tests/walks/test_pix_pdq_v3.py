@@ -22,6 +22,7 @@ def client(pianku: RunningPianku) -> SoapClient:
     return SoapClient(pianku.http)
 
 
+@pytest.mark.tender("H-2")
 @pytest.mark.tender("R-6.2.9")
 def test_documents_follow_a_merge_told_in_v3(pianku: RunningPianku, client: SoapClient) -> None:
     authority = pianku.demo["assigning_authority"]

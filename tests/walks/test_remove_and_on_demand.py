@@ -78,6 +78,7 @@ def fetched(client: SoapClient, repository: str, unique_id: str) -> tuple[str, b
     return told["NewDocumentUniqueId"], octets
 
 
+@pytest.mark.tender("R-6.2.6.3", "H-2")
 def test_a_document_goes_first_and_its_metadata_after_it(
     pianku: RunningPianku, client: SoapClient, patient: str
 ) -> None:

@@ -149,6 +149,7 @@ def provide(place: RunningPianku, patient: str, content: bytes) -> xds.Document:
     return document
 
 
+@pytest.mark.tender("H-2")
 @pytest.mark.tender("R-6.2.6.1")
 def test_a_consumer_finds_and_fetches_what_both_communities_hold(pair: Pair) -> None:
     east, west = pair.patient()
@@ -206,6 +207,7 @@ def held(folder: Path) -> list[Path]:
     return [p for p in folder.rglob("*") if p.is_file() and p.name != ".lock"]
 
 
+@pytest.mark.tender("H-2")
 @pytest.mark.peer("dcmtk")
 def test_images_of_the_other_community_are_fetched_by_its_manifest(
     pair: Pair, tmp_path: Path

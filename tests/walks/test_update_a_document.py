@@ -73,6 +73,7 @@ def rename(entry: etree._Element, new: str) -> etree._Element:
     return entry
 
 
+@pytest.mark.tender("R-6.2.6.3", "H-2")
 def test_a_title_is_corrected_twice_and_the_document_stays(
     client: SoapClient, patient: str
 ) -> None:

@@ -32,6 +32,7 @@ def parts(answer):
     return [(p["Content-Type"], p.get_payload(decode=True)) for p in message.get_payload()]
 
 
+@pytest.mark.tender("R-6.2.3.2", "H-2")
 @pytest.mark.parametrize("resource", [study_of, series_of, instance_of])
 def test_rad107_study_series_and_instance(door, resource):
     ds = instance()

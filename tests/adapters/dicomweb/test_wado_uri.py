@@ -89,6 +89,7 @@ def picture(answer):
     return Image.open(io.BytesIO(answer.content))
 
 
+@pytest.mark.tender("R-6.2.3.2", "H-2")
 def test_rad55_a_file_as_stored(door):
     ds = instance()
     (file,) = door.made.store(ds)

@@ -76,6 +76,7 @@ def accesses(node: Node) -> list[Any]:
     return [r.fact for r in node.place.access.read(0, 100_000) if r.fact.transaction == "RAD-68"]
 
 
+@pytest.mark.tender("R-6.2.3.1", "H-2")
 def test_rad68_a_foreign_manifest_is_filed_without_remark(node: Node, client: SoapClient) -> None:
     manifest = described()
     before = len(accesses(node))

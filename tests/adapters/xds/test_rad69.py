@@ -121,6 +121,7 @@ def whole(ds):
 A = (stable("A"), stable("A", "1"))
 
 
+@pytest.mark.tender("R-6.2.3.2", "R-6.2.11", "H-2")
 def test_instances_as_stored_are_the_stored_files(source):
     one, two = instance(1), instance(2, series="2")
     files = source.made.store(one, two)

@@ -259,6 +259,7 @@ def test_2_the_message_all_rules_start_from_is_good(client: SoapClient, patient:
     assert xds.status(answer) == xds.SUCCESS, answer.text()
 
 
+@pytest.mark.tender("R-6.2.6.2")
 @pytest.mark.parametrize("rule", RULES)
 def test_2_a_broken_rule_is_told_with_its_attribute(
     node: Node, client: SoapClient, patient: str, rule: str

@@ -184,6 +184,7 @@ CASES: list[tuple[str, dict[str, str], str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.tender("R-6.2.6.1", "R-6.2.9")
 @pytest.mark.parametrize("leaf", [True, False])
 @pytest.mark.parametrize(("query", "asked", "expected"), CASES)
 def test_6_queries_count_what_is_there(

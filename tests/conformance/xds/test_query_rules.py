@@ -328,6 +328,7 @@ def several(
     return foreign.query(client, query_id, asked, action=ITI51, leaf=leaf)
 
 
+@pytest.mark.tender("R-6.2.6.1")
 @pytest.mark.parametrize("leaf", [True, False])
 def test_mpq_documents_of_several_patients(client: SoapClient, shelf: Shelf, leaf: bool) -> None:
     # T:12364.

@@ -203,6 +203,7 @@ def test_r7_a_deprecated_target(client: SoapClient, patient: str, kind: str) -> 
     refused(answer, "XDSRegistryDeprecatedDocumentError")
 
 
+@pytest.mark.tender("R-6.2.6.3")
 @pytest.mark.parametrize("kind", ["RPLC", "XFRM_RPLC"])
 def test_r8_a_replacement_deprecates_what_hangs_on_the_old(
     client: SoapClient, patient: str, kind: str
@@ -257,6 +258,7 @@ def test_r8_what_replaces_must_be_new(client: SoapClient, patient: str) -> None:
     refused(foreign.register(client, submit), "XDSRegistryMetadataError")
 
 
+@pytest.mark.tender("R-6.2.6.3")
 @pytest.mark.parametrize("kind", ["APND", "XFRM"])
 def test_r9_an_addition_leaves_its_target_approved(
     client: SoapClient, patient: str, kind: str

@@ -97,6 +97,7 @@ def test_p3_the_registrys_errors_come_back(node: Node, client: SoapClient, patie
     assert untouched(node) == before
 
 
+@pytest.mark.tender("R-6.2.3.3")
 def test_p4_any_mime_type_comes_back_as_it_was(client: SoapClient, patient: str) -> None:
     # T:12360.
     unique_id = new_uid()
@@ -135,6 +136,7 @@ def stored(client: SoapClient, patient: str, content: bytes = b"four") -> str:
     return unique_id
 
 
+@pytest.mark.tender("R-6.2.11")
 def test_g1_all_some_none(client: SoapClient, patient: str) -> None:
     # T:15816.
     here, missing = stored(client, patient), new_uid()

@@ -69,6 +69,7 @@ def finding(*more: tuple[str, str], status: str = BOTH) -> list[tuple[str, str]]
     return [(f"{E}PatientId", f"'{PATIENT}'"), (f"{E}Status", status), *more]
 
 
+@pytest.mark.tender("R-6.2.6.2")
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
@@ -104,6 +105,7 @@ def test_find_documents(story: Story, parameters: Any, expected: str, leaf: bool
     assert found(story, FIND_DOCUMENTS, parameters, leaf) == expected
 
 
+@pytest.mark.tender("R-6.2.6.1")
 def test_find_documents_by_reference_id(story: Story) -> None:
     by = (f"{E}ReferenceIdList", f"('{A1}')")
     assert found(story, xds.FIND_BY_REFERENCE, finding(by)) == "a"
