@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -27,6 +28,9 @@ from adapters.soap.multipart import Limits
 from adapters.soap.names import SOAP, SOAP_TYPE
 from adapters.soap.refusals import PeerAnswerMalformed, PeerFault, PeerUnavailable
 from repository.tiers.ports import BlobStore, Incoming
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 ANSWER_LIMITS: Final = Limits(root_bytes=64 << 20)
 _CHUNK: Final = 256 << 10
@@ -218,12 +222,44 @@ class _Clock:
             yield piece
 
 
+class _Timed(io.RawIOBase):
+    """What a socket receives, each piece with its time: a head that drips counts too."""
+
+    def __init__(self, received: io.RawIOBase, clock: _Clock) -> None:
+        self._received = received
+        self._clock = clock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        self._clock.allow()
+        return self._received.readinto(buffer)
+
+    def close(self) -> None:
+        self._received.close()
+        super().close()
+
+
+def _timed(clock: _Clock) -> type[http.client.HTTPResponse]:
+    """Return the class of responses that are read against a clock."""
+
+    class Response(http.client.HTTPResponse):
+        def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
+            super().__init__(sock, *arguments, **named)
+            self.fp.close()
+            self.fp = io.BufferedReader(_Timed(sock.makefile("rb", buffering=0), clock))
+
+    return Response
+
+
 @contextlib.contextmanager
 def _exchanged(peer: Peer, sending: _Sending) -> Iterator[_Answer]:
     """Send a request and yield its response; whatever breaks becomes PeerUnavailable."""
     clock = _Clock(peer)
     try:
         with contextlib.closing(_connection(peer, clock.left())) as connection:
+            connection.response_class = _timed(clock)
             connection.connect()
             clock.watch(connection.sock)
             headers = {

@@ -211,6 +211,21 @@ def test_a_silent_peer_and_a_slow_one_are_given_up(
     stop.set()
 
 
+def test_a_head_that_drips_is_given_up(client: SoapClient, peer: ThreadingHTTPServer) -> None:
+    def drips(handler: BaseHTTPRequestHandler, _body: bytes) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        for _ in range(60):
+            handler.wfile.write(b"x")
+            time.sleep(0.1)
+
+    peer.answering = drips
+    slow = Peer(peer.url, silence_seconds=0.5, total_seconds=1.0)
+    began = time.monotonic()
+    with pytest.raises(PeerUnavailable):
+        client.deliver(slow, SIMPLE, 1, (b"x",))
+    assert time.monotonic() - began < 3
+
+
 def test_nobody_there_and_no_web_address_are_unavailable(client: SoapClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
