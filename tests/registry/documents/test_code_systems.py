@@ -59,6 +59,8 @@ def test_a_system_without_a_form_admits_nothing() -> None:
         ({"format_code": Code("urn:ihe:qrph:hw:2013", "1.3.6.1.4.1.19376.1.2.3")}, True),
         ({"format_code": Code("bogus", "1.3.6.1.4.1.19376.1.2.3")}, False),
         ({"confidentiality_codes": (Code("X", "2.16.840.1.113883.5.25"),)}, False),
+        ({"class_code": Code("MPQ-classcode-1", "MPQ Testing")}, True),
+        ({"class_code": Code("MPQ", "MPQ Testing")}, False),
         ({"practice_setting_code": Code("Practice-C", "1.3.6.1.4.1.21367.2017.3")}, True),
     ],
 )
