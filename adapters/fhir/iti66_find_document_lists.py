@@ -52,7 +52,7 @@ def search(asked: Asked, rooms: FhirRooms) -> Reply:
     tests = [test for given in asked.parameters.given if (test := _test(given)) is not None]
     page = asked.parameters.page()
     within = rooms.clause(asked.subject, "query", "document")
-    with rooms.documents.reading(within=within) as look:
+    with rooms.documents.reading(within=within, current_only=True) as look:
         found = [
             pair
             for pair in _candidates(look, keys, asked.parameters)
@@ -105,13 +105,15 @@ def _candidates(look: Reading, keys: list[UUID] | None, parameters: Parameters) 
     statuses = _statuses(parameters)
     ids, identifiers = parameters.ids(), parameters.all("identifier")
     if ids is not None or identifiers:
-        found = _by_uuids(look, ids or [])
+        # Who names a version by its entryUUID is shown that one.
+        found = _by_uuids(look.every_version(), ids or [])
         for given in identifiers[:1] if ids is None else ():
             uuids, unique = _named(given)
             sets, folders = look.submission_sets, look.folders
             found = [
                 *_pairs([*sets(entry_uuids=uuids), *sets(unique_ids=unique)]),
-                *_pairs([*folders(entry_uuids=uuids), *folders(unique_ids=unique)]),
+                *_pairs([*folders(logical_ids=uuids), *folders(entry_uuids=uuids)]),
+                *_pairs(folders(unique_ids=unique)),
             ]
         kept = {row.entry_uuid: (row, one) for row, one in found}.values()
         found = [pair for pair in kept if statuses is None or pair[0].status in statuses]
@@ -199,7 +201,11 @@ def _test(given: Given) -> Test | None:  # noqa: PLR0911 - one a parameter
             return lambda one: passes_title((one.title,))
         case "identifier":
             uuids, unique = _named(given)
-            return lambda one: one.entry_uuid in uuids or one.unique_id in unique
+            return lambda one: (
+                one.entry_uuid in uuids
+                or one.unique_id in unique
+                or (isinstance(one, Folder) and one.logical_id in uuids)
+            )
         case _:
             return None
 

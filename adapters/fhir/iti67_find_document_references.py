@@ -79,7 +79,7 @@ def search(asked: Asked, rooms: FhirRooms) -> Reply:
     tests = _tests(asked.parameters)
     within = rooms.clause(asked.subject, "query", "document")
     page = asked.parameters.page()
-    with rooms.documents.reading(within=within) as look:
+    with rooms.documents.reading(within=within, current_only=True) as look:
         rows = _rows(look, keys, asked.parameters, rooms)
         found = [pair for row in rows if _passes(pair := (row, row.entry()), tests)]
         _sort(found, asked.parameters.one("_sort"))
@@ -150,10 +150,13 @@ def _rows(
     wanted = DocumentFilter(object_types=_TYPES, statuses=_statuses(parameters))
     ids, identifiers = parameters.ids(), parameters.all("identifier")
     if ids is not None:
-        rows = look.documents(entry_uuids=ids, wanted=wanted)
+        # Who names a version by its entryUUID is shown that one.
+        rows = look.every_version().documents(entry_uuids=ids, wanted=wanted)
     elif identifiers:
         uuids, unique = _named(identifiers[0])
-        rows = look.documents(entry_uuids=uuids, unique_ids=unique, wanted=wanted)
+        rows = look.documents(
+            entry_uuids=uuids, unique_ids=unique, logical_ids=uuids, wanted=wanted
+        )
         rows = list({row.entry_uuid: row for row in rows}.values())
     elif keys is None:
         raise ParameterMissing(

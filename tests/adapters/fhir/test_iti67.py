@@ -22,7 +22,9 @@ from tests.support.submissions import (
     member,
     submission,
 )
+from tests.support.updates import metadata_update, new_version
 from tests.support.xds_node import Node
+from workflows.update_documents import UpdateDocuments
 
 STUDY = "1.2.840.99.1.2.3"
 
@@ -244,6 +246,40 @@ def test_documents_are_found_by_their_identifiers(client: Client, three: list[UU
     assert len(fhir.resources(client.get("/DocumentReference", _id=ids))) == 2
     for wrong in (uuid4(), "nonsense", "..%2f"):
         assert client.get(f"/DocumentReference/{wrong}").status_code == 404
+
+
+def test_superseded_versions_are_shown_to_who_names_them_only(
+    node: Node, client: Client, who: tuple[str, str]
+) -> None:
+    patient, key = who
+    old, case = entry(patient), folder(patient)
+    node.register(submission(old, case, member(case.entry_uuid, old.entry_uuid)))
+    new, renamed = new_version(old, title="Better"), new_version(case)
+    update = UpdateDocuments(node.place.facts, node.index, node.register)
+    update(metadata_update(new, renamed))
+
+    def references(**asked: str) -> list[str]:
+        return [one["id"] for one in fhir.resources(client.get("/DocumentReference", **asked))]
+
+    for status in ("current", "current,superseded"):
+        assert references(patient=key, status=status) == [str(new.entry_uuid)]
+    assert references(patient=key, status="superseded") == []
+    assert references(identifier=old.unique_id) == [str(new.entry_uuid)]
+    # The first version's entryUUID is the logicalID of all of them.
+    assert references(identifier=f"urn:uuid:{old.entry_uuid}") == [str(new.entry_uuid)]
+    assert references(_id=str(old.entry_uuid)) == [str(old.entry_uuid)]
+    shown = client.get(f"/DocumentReference/{old.entry_uuid}").json()
+    assert (shown["id"], shown["status"]) == (str(old.entry_uuid), "superseded")
+
+    asked = {"patient": key, "code": "folder", "status": "current"}
+    (found,) = fhir.resources(client.get("/List", **asked))
+    assert found["id"] == str(renamed.entry_uuid)
+    assert [e["item"]["reference"] for e in found["entry"]] == [
+        f"DocumentReference/{new.entry_uuid}"
+    ]
+    by_first = client.get("/List", identifier=f"urn:uuid:{case.entry_uuid}")
+    assert [one["id"] for one in fhir.resources(by_first)] == [str(renamed.entry_uuid)]
+    assert client.get(f"/List/{case.entry_uuid}").json()["status"] == "retired"
 
 
 def test_sets_and_folders_are_found_as_lists(
