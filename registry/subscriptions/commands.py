@@ -29,6 +29,7 @@ from registry.subscriptions.events import (
     SubscriptionRenewed,
 )
 from registry.subscriptions.refusals import (
+    FilterInvalid,
     InitialTerminationTimeUnacceptable,
     PublicationEmpty,
     SubscriptionEnded,
@@ -38,12 +39,22 @@ from registry.subscriptions.refusals import (
     TopicNotSupported,
 )
 from registry.subscriptions.terms import moment
-from registry.subscriptions.values import TOPICS, Asked, NotificationId, Published, Subscriber
+from registry.subscriptions.values import (
+    TOPICS,
+    Asked,
+    Criteria,
+    NotificationId,
+    Published,
+    Subscriber,
+)
 
 __all__ = ["NO_SUBSCRIPTION", "SubscriptionState", "apply_subscription"]
 """What workflows fold a subscription's stream (its UUID) with; the commands are below."""
 
 _REASON: Final = 64
+_MOST_PATTERNS: Final = 20
+_LONGEST_PATTERN: Final = 256
+"""Every registration is held against them, by the one process that fills the views."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +89,16 @@ def subscribe(
     address: str,
     patient_key: UUID | None,
 ) -> Append:
-    """Make a subscription; raises TopicNotSupported, InitialTerminationTimeUnacceptable."""
+    """Make a subscription.
+
+    Raises TopicNotSupported, FilterInvalid, InitialTerminationTimeUnacceptable.
+    """
     if asked.topic not in TOPICS[asked.criteria.kind]:
         raise TopicNotSupported(
             f"the topic ihe:{asked.topic} does not go with a filter on {asked.criteria.kind}s",
             topic=asked.topic,
         )
+    _check_patterns(asked.criteria)
     ends = _ends(asked.termination, now, terms)
     if ends is None:
         raise InitialTerminationTimeUnacceptable(
@@ -208,6 +223,15 @@ def not_taken(
 def _of(notification: NotificationId, fact: Fact) -> Append:
     stream = stream_id("notifications", str(notification.subscription))
     return Append((StreamAppend(stream, (fact,)),))
+
+
+def _check_patterns(criteria: Criteria) -> None:
+    patterns = (*criteria.authors, *criteria.recipients)
+    if len(patterns) > _MOST_PATTERNS or any(len(p) > _LONGEST_PATTERN for p in patterns):
+        raise FilterInvalid(
+            f"a filter takes {_MOST_PATTERNS} names of authors and recipients at most, "
+            f"each of {_LONGEST_PATTERN} characters"
+        )
 
 
 def _ends(text: str, now: datetime, terms: Terms) -> datetime | None:

@@ -18,6 +18,7 @@ from registry.subscriptions import commands
 from registry.subscriptions import events as facts
 from registry.subscriptions.commands import NO_SUBSCRIPTION, Retrying, Terms
 from registry.subscriptions.refusals import (
+    FilterInvalid,
     InitialTerminationTimeUnacceptable,
     PublicationEmpty,
     SubscriptionEnded,
@@ -190,3 +191,21 @@ def test_a_publication_is_kept_by_patient_and_must_tell_something() -> None:
     assert "published" in facts.PublicationReceived.PERSONAL
     with pytest.raises(PublicationEmpty):
         commands.publish("urn:oid:1.2.3", {KEY: Published()})
+
+
+@pytest.mark.parametrize("names", [("%a%",) * 21, ("%" + "a" * 256,)])
+def test_a_filter_that_costs_every_registration_dearly_is_refused(names: tuple[str, ...]) -> None:
+    for criteria in (
+        Criteria(kind=Kind.DOCUMENT, patient_id=PATIENT, authors=names),
+        Criteria(kind=Kind.SUBMISSION_SET, patient_id=PATIENT, recipients=names),
+    ):
+        topic = {
+            Kind.DOCUMENT: Topic.FULL_DOCUMENT_ENTRY,
+            Kind.SUBMISSION_SET: Topic.SUBMISSION_SET_METADATA,
+        }[criteria.kind]
+        asked = Asked(topic=topic, consumer="http://c.example/", criteria=criteria)
+        with pytest.raises(FilterInvalid):
+            commands.subscribe(
+                asked, ADA, NOW, TERMS,
+                subscription=SUBSCRIPTION, address="http://b.example/dsub/1", patient_key=KEY,
+            )  # fmt: skip
