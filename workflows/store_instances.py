@@ -197,13 +197,15 @@ class InstanceIntake:
         by_caller: dict[tuple[str, ...], list[Ticket]] = {}
         for ticket in first.values():
             by_caller.setdefault(_caller(ticket.envelope), []).append(ticket)
-        appends = [(group, self._append_soon(group)) for group in by_caller.values()]
+        alone = len(by_caller) == 1
+        appends = [(group, self._append_soon(group, alone=alone)) for group in by_caller.values()]
         for group, pending in appends:
             self._finish(group, pending)
         if later:
             self._commit(later)
 
-    def _append_soon(self, group: Sequence[Ticket]) -> Future[int]:
+    def _append_soon(self, group: Sequence[Ticket], *, alone: bool = True) -> Future[int]:
+        """Hand in the append of one caller; with no other beside it, commit in this thread."""
         batches: dict[tuple[str, UUID], list[Instance]] = {}
         told: dict[UUID, StreamAppend] = {}
         for ticket in group:
@@ -217,12 +219,14 @@ class InstanceIntake:
             told.values(),
             group[0].envelope,
         )
+        committed: Future[int] = Future()
         try:
-            return self._ledger.append_soon(append)
+            if not alone:
+                return self._ledger.append_soon(append)
+            committed.set_result(self._ledger.append(append))
         except Refusal as refusal:
-            refused: Future[int] = Future()
-            refused.set_exception(refusal)
-            return refused
+            committed.set_exception(refusal)
+        return committed
 
     def _finish(self, group: Sequence[Ticket], pending: Future[int]) -> None:
         try:

@@ -26,7 +26,7 @@ from repository.tiers.ports import BlobStore, Incoming
 from workflows.gather_instances import Offer
 
 log = logging.getLogger("pianku.dimse")
-_STAGE: Final = 1 << 20
+_STAGE: Final = 1 << 18
 _HEAD: Final = 64 << 10
 
 

@@ -17,6 +17,8 @@ from typing import Final
 from adapters.dimse.limits import Limits
 
 _BUFFER: Final = 256 << 10
+_AHEAD: Final = 4 << 10
+"""Read beyond what is asked for, at most: heads come through the buffer, pixels past it."""
 _LINGER_SECONDS: Final = 2.0
 _LINGER_OCTETS: Final = 4 << 20
 
@@ -43,6 +45,7 @@ class Wire:
         self._received = 0
         self._deadline = 0.0
         self._tls = isinstance(sock, ssl.SSLSocket)
+        self._whole = 0 if self._tls else socket.MSG_WAITALL
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._patience(limits.stall_seconds)
@@ -70,7 +73,7 @@ class Wire:
         while self._end - self._start < count:
             if self._start + count > _BUFFER or self._start == self._end:
                 self._compact()
-            self._fill()
+            self._fill(count - (self._end - self._start))
         taken = self._view[self._start : self._start + count]
         self._start += count
         return taken
@@ -80,11 +83,12 @@ class Wire:
         filled = 0
         while filled < len(target):
             if self._start == self._end:
-                if len(target) - filled >= _BUFFER:
-                    filled += self._receive(target[filled:])
+                if len(target) - filled >= _AHEAD:
+                    # In one system call, however many segments it comes in.
+                    filled += self._receive(target[filled:], self._whole)
                     continue
                 self._compact()
-                self._fill()
+                self._fill(len(target) - filled)
             count = min(self._end - self._start, len(target) - filled)
             target[filled : filled + count] = self._view[self._start : self._start + count]
             self._start += count
@@ -95,7 +99,7 @@ class Wire:
         while count:
             if self._start == self._end:
                 self._compact()
-                self._fill()
+                self._fill(_BUFFER)
             passed = min(self._end - self._start, count)
             self._start += passed
             count -= passed
@@ -132,14 +136,15 @@ class Wire:
             self._buffer[:waiting] = bytes(self._view[self._start : self._end])
         self._start, self._end = 0, waiting
 
-    def _fill(self) -> None:
-        self._end += self._receive(self._view[self._end :])
+    def _fill(self, wanted: int) -> None:
+        limit = self._end + max(wanted, _AHEAD)
+        self._end += self._receive(self._view[self._end : limit])
 
-    def _receive(self, into: memoryview) -> int:
+    def _receive(self, into: memoryview, flags: int = 0) -> int:
         if self._deadline:
             self._within_deadline()
         try:
-            count = self._sock.recv_into(into)
+            count = self._sock.recv_into(into, 0, flags)
         except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
             raise PeerStalled("the peer sends nothing") from None
         except (OSError, ValueError) as problem:

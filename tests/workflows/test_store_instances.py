@@ -41,7 +41,8 @@ class BlindTo:
     """A ledger that has not seen the patient yet when it is asked."""
 
     def __init__(self, ledger):
-        self.append_soon, self.claims = ledger.append_soon, ledger.claims
+        self.append, self.append_soon = ledger.append, ledger.append_soon
+        self.claims = ledger.claims
 
     def fold(self, stream, initial, apply):
         return initial, 0
@@ -298,7 +299,7 @@ def test_a_ledger_that_cannot_be_written_is_told_and_the_intake_goes_on(archive,
         raise LedgerUnavailable("planted")
 
     with monkeypatch.context() as patch:
-        patch.setattr(archive.ledger, "append_soon", unavailable)
+        patch.setattr(archive.ledger, "append", unavailable)
         with pytest.raises(LedgerUnavailable):
             archive.intake.store(offered(archive, instance(1)), CT1)
     assert archive.intake.store(offered(archive, instance(1)), CT1) is Outcome.STORED
@@ -307,11 +308,11 @@ def test_a_ledger_that_cannot_be_written_is_told_and_the_intake_goes_on(archive,
 def test_a_bug_while_leading_does_not_stop_the_others(archive, monkeypatch):
     real, calls = archive.intake._append_soon, []
 
-    def breaks_once(group):
+    def breaks_once(group, **how):
         calls.append(1)
         if len(calls) == 1:
             raise KeyError("planted")
-        return real(group)
+        return real(group, **how)
 
     monkeypatch.setattr(archive.intake, "_append_soon", breaks_once)
     with ThreadPoolExecutor(4) as pool:
