@@ -1,7 +1,7 @@
 """STOW-RS: instances come in as parts of a request and stream to the intake.
 
-Implements PS3.18 10.5 (Store Transaction) for Part 10 files; metadata with bulk data is refused.
-Called by `endpoint.py`; octets are written by a worker thread, never held whole in memory.
+Implements PS3.18 10.5 (Store Transaction). Called by `endpoint.py`; Part 10 files are written by a
+worker thread and never held whole in memory, metadata and bulk data are composed to files first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from adapters.dicomweb import encode
 from adapters.dicomweb.access import Access
 from adapters.dicomweb.archive import Archive
 from adapters.dicomweb.faults import failure_reason, status_of
+from adapters.dicomweb.stow_metadata import METADATA, MetadataParts
 from adapters.http.exchange import Exchange
 from adapters.http.media_types import MediaType, accepted, parse
 from adapters.http.multipart import (
@@ -31,9 +32,15 @@ from kernel.context import Envelope
 from kernel.refusals import Forbidden, Refusal, TooMuch, Unavailable
 from registry.access.values import Subject
 from registry.studies.refusals import InstanceMismatch
+from repository.instances.composing import compose
 from repository.instances.header import InstanceHeader, identify, read_header
 from repository.instances.part10 import with_preamble
-from repository.instances.refusals import HeaderTooLarge, TruncatedInstance
+from repository.instances.refusals import (
+    HeaderTooLarge,
+    MalformedInstance,
+    NestedTooDeep,
+    TruncatedInstance,
+)
 from repository.tiers.ports import Incoming
 from workflows.gather_instances import Offer
 
@@ -44,6 +51,8 @@ _PREFIXES: Final = (64 << 10, 1 << 20, 16 << 20)
 _FLUSH_PARTS: Final = 64
 _FLUSH_OCTETS: Final = 256 << 20
 _DICOM: Final = "application/dicom"
+COERCED: Final = 0xB000
+"""Warning Reason: attributes were added that the metadata did not tell (PS3.18 table 10.5.3-2)."""
 
 
 @dataclass(slots=True)
@@ -63,6 +72,8 @@ class Result:
 
     header: InstanceHeader | None
     refusal: Refusal | None
+    warning: int = 0
+    """Warning Reason (0008,1196) of an instance that was stored."""
 
 
 class Reception:
@@ -78,11 +89,16 @@ class Reception:
         self._part: _Part | None = None
         self._offers: list[Offer] = []
         self._pending: list[InstanceHeader] = []
+        self._completed: set[str] = set()
+        self._apart: MetadataParts | None = None
         self._octets = 0
         self.results: list[Result] = []
         if content_type.essence == "multipart/related":
-            if content_type.get("type", _DICOM).lower() != _DICOM:
-                raise UnsupportedMedia("only application/dicom parts are stored")
+            kind = content_type.get("type", _DICOM).lower()
+            if kind in METADATA:
+                self._apart = MetadataParts()
+            elif kind != _DICOM:
+                raise UnsupportedMedia("parts of DICOM files or of DICOM metadata are stored")
             self._parser = MultipartParser(
                 boundary_of(content_type), max_parts=archive.limits.parts
             )
@@ -110,6 +126,8 @@ class Reception:
             self._end()
         else:
             self._parser.finish()
+        if self._apart is not None:
+            self._compose(self._apart)
         self._flush()
         if not self.results:
             raise BadMultipart("the body has no parts")
@@ -123,7 +141,26 @@ class Reception:
             offer.incoming.discard()
         self._offers = []
 
+    def _compose(self, parts: MetadataParts) -> None:
+        """Store what metadata and bulk data describe."""
+        self._apart = None
+        bulk = parts.bulk()
+        for metadata in parts.datasets:
+            try:
+                made = compose(metadata, bulk, study_uid=self._study_uid)
+            except Refusal as refusal:
+                self.results.append(Result(None, refusal))
+                continue
+            self._begin({"content-type": _DICOM})
+            self._data(made.octets)
+            if made.completed:
+                self._completed.add(identify(made.octets).sop_uid)
+            self._end()
+
     def _handle(self, event: PartEvent) -> None:
+        if self._apart is not None:
+            self._gather(self._apart, event)
+            return
         match event:
             case PartBegins(headers):
                 self._begin(headers)
@@ -131,6 +168,18 @@ class Reception:
                 self._data(octets)
             case PartEnds():
                 self._end()
+
+    def _gather(self, parts: MetadataParts, event: PartEvent) -> None:
+        match event:
+            case PartBegins(headers):
+                parts.begin(headers)
+            case PartData(octets):
+                parts.data(octets)
+            case PartEnds():
+                try:
+                    parts.end()
+                except (MalformedInstance, NestedTooDeep) as refusal:
+                    self.results.append(Result(None, refusal))
 
     def _begin(self, headers: Any) -> None:
         media = parse(headers.get("content-type", _DICOM))
@@ -204,7 +253,11 @@ class Reception:
             return
         outcomes = self._archive.intake.store_many(offers, self._envelope)
         self.results.extend(
-            Result(header, outcome if isinstance(outcome, Refusal) else None)
+            Result(
+                header,
+                outcome if isinstance(outcome, Refusal) else None,
+                COERCED if header.sop_uid in self._completed else 0,
+            )
             for header, outcome in zip(headers, outcomes, strict=True)
         )
 
@@ -293,12 +346,12 @@ def _wants_xml(exchange: Exchange) -> bool:
     raise NotAcceptable("the answer is application/dicom+json or application/dicom+xml")
 
 
-def response_status(results: Iterable[Result]) -> int:
+def response_status(results: Sequence[Result]) -> int:
     """Return 200, 202, or the status of a request of which nothing was stored (10.5.3.1)."""
     refusals = [result.refusal for result in results]
     failed = [refusal for refusal in refusals if refusal is not None]
     if not failed:
-        return 200
+        return 202 if any(result.warning for result in results) else 200
     if len(failed) < len(refusals):
         return 202
     for kind in (Unavailable, TooMuch, UnsupportedMedia, Forbidden):
@@ -328,7 +381,8 @@ def response(results: Iterable[Result], base: str) -> dict[str, Any]:
             f"{base}/studies/{header.study_uid}/series/{header.series_uid}"
             f"/instances/{header.sop_uid}"
         )
-        stored.append(encode.sequence_item([*named, ("00081190", "UR", [url])]))
+        told_more = [("00081196", "US", [result.warning])] if result.warning else []
+        stored.append(encode.sequence_item([*named, ("00081190", "UR", [url]), *told_more]))
     told: dict[str, Any] = {}
     if len(studies) == 1:
         told["00081190"] = {"vr": "UR", "Value": [f"{base}/studies/{next(iter(studies))}"]}

@@ -110,7 +110,7 @@ def test_xml_is_answered_when_asked_for(door):
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [
-        ('multipart/related; type="application/dicom+json"; boundary=B', 415),
+        ('multipart/related; type="application/json"; boundary=B', 415),
         ("text/plain", 415),
         ("", 415),
         ('multipart/related; type="application/dicom"', 400),
