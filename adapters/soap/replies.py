@@ -45,7 +45,6 @@ class Replies:
         *,
         tls: ssl.SSLContext | None = None,
         again_seconds: Sequence[float] = AGAIN_SECONDS,
-        workers: int = 4,
         most: int = 200,
     ) -> None:
         self._client = client
@@ -53,7 +52,8 @@ class Replies:
         self._tls = tls
         self._again_seconds = tuple(again_seconds)
         self._stopping = threading.Event()
-        self._threads = ThreadPoolExecutor(workers, "reply")
+        # One that waits for a dead address to come back must not hold up the others.
+        self._threads = ThreadPoolExecutor(most, "reply")
         self._room = threading.BoundedSemaphore(most)
 
     def allows(self, address: str) -> bool:
