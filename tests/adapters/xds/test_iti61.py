@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from uuid import uuid4
 
+import msgspec
 import pytest
 from lxml import etree
 
@@ -15,6 +16,8 @@ from tests.support import xds
 from tests.support.removing import on_demand, register_on_demand, responses
 from tests.support.soap import Answer, SoapClient
 from tests.support.submissions import AUTHORITY, REPOSITORY, association, entry, submission
+from tests.support.update_client import done, failed
+from tests.support.updates import metadata_update, new_version, send_update
 from tests.support.xds_node import Node, provide, register, without_octets
 
 DEPRECATED = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Deprecated')"
@@ -200,6 +203,30 @@ def test_xml_is_made_for_who_registered_xml(client: SoapClient, patient: str) ->
 def test_text_speaks_the_language_of_its_entry(client: SoapClient, patient: str) -> None:
     _, octets = fetched(client, registered(client, patient, language_code="zh-CN"))
     assert octets.decode().startswith("影像摘要\n")
+
+
+def test_an_updated_entry_is_made_as_it_now_says(client: SoapClient, patient: str) -> None:
+    document = registered(client, patient, language_code="zh-CN")
+    first, octets = fetched(client, document)
+    assert octets.decode().startswith("影像摘要\n")
+    stable = msgspec.structs.replace(new_version(document), hash="ab" * 20, size=3)
+    failed(send_update(client, metadata_update(stable)), "XDSRegistryMetadataError")
+    typed = msgspec.structs.replace(new_version(document), object_type=STABLE)
+    failed(send_update(client, metadata_update(typed)), "XDSMetadataUpdateError")
+    new = new_version(document, language_code="en-US", title="Renamed")
+    done(send_update(client, metadata_update(new)))
+
+    told, octets = fetched(client, document)
+    assert not octets.decode().startswith("影像摘要")
+    assert told["NewDocumentUniqueId"] != first["NewDocumentUniqueId"]
+    assert found(client, patient) == {told["NewDocumentUniqueId"]}
+    (current,) = xds.find_documents(client, patient, {"$XDSDocumentEntryType": f"('{ON_DEMAND}')"})
+    assert current.get("id") == f"urn:uuid:{new.entry_uuid}"
+    assert current.get("lid") == f"urn:uuid:{document.entry_uuid}"
+    # Restricted: the same, and once more it is the latest that is made.
+    more = new_version(new, language_code="zh-CN")
+    done(send_update(client, metadata_update(more, previous="2"), names.ITI_92))
+    assert fetched(client, document)[1].decode().startswith("影像摘要\n")
 
 
 def test_a_deprecated_entry_is_made_without_a_snapshot(
