@@ -197,3 +197,12 @@ def test_s10_errors_have_code_context_and_severity(client: SoapClient, patient: 
 def test_s11_a_success_has_no_errors(client: SoapClient, patient: str) -> None:
     answer = foreign.register(client, foreign.one_document(patient))
     assert (xds.status(answer), xds.errors(answer)) == (xds.SUCCESS, [])
+
+
+@pytest.mark.parametrize(("must", "fine"), [("1", False), ("true", False), ("0", True), ("", True)])
+def test_12_a_security_header_is_not_understood_yet(node: Node, must: str, fine: bool) -> None:
+    # XUA (ITI-40) comes later: who insists on his assertion must not be answered without it.
+    wsse = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
+    told = f' s:mustUnderstand="{must}"' if must else ""
+    answer = send(node, f'{ACTION}<w:Security xmlns:w="{wsse}"{told}/>')
+    assert answer.is_fault is not fine
