@@ -25,8 +25,8 @@ _ATTEMPTS: Final = 5
 class Map(Protocol):
     """The storage map."""
 
-    def locate_many(self, sop_uids: Iterable[str]) -> Mapping[str, Location]:
-        """Return those of the instances that are known."""
+    def locate_many(self, sop_uids: Iterable[str], *, held: bool = False) -> Mapping[str, Location]:
+        """Return those of the instances that are known; if `held`, also rejected ones."""
         ...
 
 
@@ -104,7 +104,7 @@ class StorageCommitment:
         Raises Unavailable when that cannot be told now.
         """
         asked = tuple(references)
-        located = self._map.locate_many(one.sop_uid for one in asked)
+        located = self._map.locate_many((one.sop_uid for one in asked), held=True)
         committed, failed = [], []
         for one in asked:
             reason = self._failure(one, located.get(one.sop_uid))

@@ -14,7 +14,7 @@ from uuid import UUID
 from kernel.context import Envelope
 from kernel.ledger.ports import StreamAppend
 from kernel.refusals import Refusal
-from registry.studies.values import Instance, Outcome
+from registry.studies.values import Instance, Outcome, Rejection
 from repository.tiers.ports import Incoming
 from workflows.identify_patient import PatientModule
 
@@ -62,6 +62,7 @@ class Ticket:
         "patient",
         "patient_key",
         "recorded",
+        "rejection",
         "result",
         "sop_uid",
     )
@@ -73,6 +74,8 @@ class Ticket:
         self.patient_key: UUID | None = None
         self.patient: StreamAppend | None = None
         """What the instance makes known of its patient."""
+        self.rejection: Rejection | None = None
+        """What the instance rejects, if it is a rejection note."""
         self.held_sha256 = ""
         """What is held under the SOP Instance UID; then the two are compared."""
         self.recorded = False

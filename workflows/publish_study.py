@@ -77,7 +77,7 @@ class PublishStudy:
                 return False
             except Conflict:
                 study, _ = self._fold(row.study_uid)
-                if study.is_published or study.instance_count != row.instance_count:
+                if study.is_published or study.instance_count != row.held_count:
                     return False
                 raise
 
@@ -161,7 +161,7 @@ class PublishStudy:
         return Material(instances, self._index.series_of(row.study_uid), metadata, notes)
 
     def _metadata(self, one: InstanceRow) -> Metadata:
-        json = self._index.instance_metadata(one.study_uid, one.series_uid, one.sop_uid)
+        json = self._index.instance_metadata(one.study_uid, one.series_uid, one.sop_uid, held=True)
         found: Metadata = msgspec.json.decode(json.replace(MARK, b"")) if json else {}
         return found
 

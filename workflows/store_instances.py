@@ -22,11 +22,13 @@ from kernel.refusals import Refusal, Unavailable
 from registry.patients import commands as patients
 from registry.studies import commands
 from registry.studies.refusals import InstanceDiffers, IntakeClosed, PatientNotKnown
-from registry.studies.values import Instance, Outcome, StudyBatch
+from registry.studies.values import Instance, Outcome, Rejection, StudyBatch
+from repository.instances.manifest import KEY_OBJECT_SELECTION
 from repository.tiers.ports import BlobStore, Incoming, ObjectMissing
 from workflows.compare_instances import same_dataset
 from workflows.gather_instances import Group, Offer, Ticket
 from workflows.identify_patient import PatientPolicy, demographics
+from workflows.read_rejection import rejection_in
 
 _KNOWN_PATIENTS: Final = 100_000
 _KNOWN_SECONDS: Final = 60.0
@@ -112,6 +114,8 @@ class InstanceIntake:
             key = ticket.patient_key = self._patient_keys.key(patient)
             if not self._is_known(key):
                 self._meet(ticket, patient, key)
+            if header.sop_class_uid == KEY_OBJECT_SELECTION:
+                ticket.rejection = rejection_in(ticket.offer.incoming)
         except Refusal as refusal:
             ticket.result = refusal
         return ticket.result is None
@@ -207,15 +211,21 @@ class InstanceIntake:
     def _append_soon(self, group: Sequence[Ticket], *, alone: bool = True) -> Future[int]:
         """Hand in the append of one caller; with no other beside it, commit in this thread."""
         batches: dict[tuple[str, UUID], list[Instance]] = {}
+        notes: dict[tuple[str, UUID], list[Rejection]] = {}
         told: dict[UUID, StreamAppend] = {}
         for ticket in group:
             header, key = ticket.offer.header, ticket.patient_key
             assert key is not None
             batches.setdefault((header.study_uid, key), []).append(ticket.instance())
+            if ticket.rejection is not None:
+                notes.setdefault((header.study_uid, key), []).append(ticket.rejection)
             if ticket.patient is not None and not self._is_known(key):
                 told[key] = ticket.patient
         append = commands.store(
-            [StudyBatch(study, key, tuple(found)) for (study, key), found in batches.items()],
+            [
+                StudyBatch(*whose, tuple(found), tuple(notes.get(whose, ())))
+                for whose, found in batches.items()
+            ],
             told.values(),
             group[0].envelope,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from kernel.events import Recorded
@@ -17,10 +18,12 @@ from projections.contract import ViewSpec
 from projections.merged_patients import MergedPatients
 from projections.storage_map.tables import Tables
 from registry.patients.events import PatientAbsorbed, PatientShredded
-from registry.studies.events import InstancesStored
+from registry.studies.events import InstancesRejected, InstancesStored
 from repository.instances.frames import FrameTable
 
 NAME: Final = "storage_map"
+_AT_ONCE: Final = 500
+_RETENTION_EXPIRED: Final = "113039"
 _ORDINALS: Final = 1 << 16
 """Instances of one event keep their order: ordinal = position * _ORDINALS + index."""
 
@@ -38,8 +41,11 @@ class StorageMapProjection:
 
     def __init__(self, tables: Tables, source: FrameSource) -> None:
         self._table = tables.instances
+        self._rejected = tables.rejected
         self._merged = MergedPatients(tables.merges)
         self._source = source
+        self._any = False
+        """Something was ever rejected: else a batch costs no look."""
 
     def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """Turn events into rows."""
@@ -48,29 +54,75 @@ class StorageMapProjection:
             match told:
                 case InstancesStored() as fact:
                     rows.extend(self._rows(fact, recorded.position))
+                case InstancesRejected() as fact:
+                    self._insert(connection, rows)
+                    rows = []
+                    self._reject(connection, fact)
                 case PatientShredded() as fact:
                     self._insert(connection, rows)
                     rows = []
-                    connection.execute(
-                        self._table.delete().where(
-                            self._table.c.patient_key == str(fact.patient_key)
+                    for table in (self._table, self._rejected):
+                        connection.execute(
+                            table.delete().where(table.c.patient_key == str(fact.patient_key))
                         )
-                    )
                 case PatientAbsorbed() as fact:
                     self._insert(connection, rows)
                     rows = []
-                    connection.execute(
-                        self._table.update()
-                        .where(self._table.c.patient_key == str(fact.subsumed))
-                        .values(patient_key=str(fact.patient_key))
-                    )
+                    self._move(connection, str(fact.subsumed), str(fact.patient_key))
                 case _:
                     pass
         self._insert(connection, rows)
 
     def _insert(self, connection: Connection, rows: list[dict[str, object]]) -> None:
-        if rows:
-            connection.execute(self._table.insert(), rows)
+        if not rows:
+            return
+        gone = self._rejected_among(connection, [str(row["sop_uid"]) for row in rows])
+        for row in rows:
+            row["hidden"] = (row["sop_uid"], row["patient_key"]) in gone
+        connection.execute(self._table.insert(), rows)
+
+    def _move(self, connection: Connection, subsumed: str, survivor: str) -> None:
+        c = self._rejected.c
+        told = sa.select(c.sop_uid).where(c.patient_key == survivor)
+        connection.execute(
+            self._rejected.delete().where(c.patient_key == subsumed, c.sop_uid.in_(told))
+        )
+        for table in (self._table, self._rejected):
+            connection.execute(
+                table.update().where(table.c.patient_key == subsumed).values(patient_key=survivor)
+            )
+
+    def _reject(self, connection: Connection, fact: InstancesRejected) -> None:
+        """Hide what a note rejects of its patient, itself included, also what is yet to come."""
+        key, named = str(fact.patient_key), list(dict.fromkeys((*fact.sop_uids, fact.note_uid)))
+        gone = self._rejected_among(connection, named)
+        for start in range(0, len(named), _AT_ONCE):
+            part = named[start : start + _AT_ONCE]
+            connection.execute(
+                self._table.update()
+                .where(self._table.c.sop_uid.in_(part), self._table.c.patient_key == key)
+                .values(hidden=True)
+            )
+            new = [{"sop_uid": u, "patient_key": key} for u in part if (u, key) not in gone]
+            # What is imported again after its retention time is new (RAD TF-3 4.66).
+            if new and fact.reason != _RETENTION_EXPIRED:
+                connection.execute(self._rejected.insert(), new)
+                self._any = True
+
+    def _rejected_among(self, connection: Connection, sop_uids: list[str]) -> set[tuple[str, str]]:
+        c = self._rejected.c
+        if not self._any:
+            self._any = connection.execute(sa.select(c.sop_uid).limit(1)).first() is not None
+        if not self._any:
+            return set()
+        found: set[tuple[str, str]] = set()
+        for start in range(0, len(sop_uids), _AT_ONCE):
+            part = sop_uids[start : start + _AT_ONCE]
+            rows = connection.execute(
+                sa.select(c.sop_uid, c.patient_key).where(c.sop_uid.in_(part))
+            )
+            found.update((row.sop_uid, row.patient_key) for row in rows)
+        return found
 
     def _rows(self, fact: InstancesStored, position: int) -> list[dict[str, object]]:
         return [
@@ -103,8 +155,13 @@ def spec(source: FrameSource) -> ViewSpec:
     """Return the view, reading frames through `source`."""
     return ViewSpec(
         name=NAME,
-        version=2,
-        topics=(InstancesStored.TOPIC, PatientAbsorbed.TOPIC, PatientShredded.TOPIC),
+        version=3,
+        topics=(
+            InstancesStored.TOPIC,
+            InstancesRejected.TOPIC,
+            PatientAbsorbed.TOPIC,
+            PatientShredded.TOPIC,
+        ),
         make_tables=Tables,
         make_projection=lambda tables: StorageMapProjection(tables, source),
     )

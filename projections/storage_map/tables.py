@@ -28,7 +28,15 @@ class Tables:
             sa.Column("patient_key", sa.String(36), nullable=False),
             sa.Column("ordinal", sa.BigInteger, nullable=False),
             sa.Column("frames", sa.LargeBinary, nullable=False),
+            # Taken out of sight by a rejection note (IOCM).
+            sa.Column("hidden", sa.Boolean, nullable=False, default=False),
             sa.Index(f"stored_instance_study{suffix}", "study_uid", "series_uid", "ordinal"),
             sa.Index(f"stored_instance_patient{suffix}", "patient_key"),
+        )
+        self.rejected = sa.Table(
+            f"stored_rejection{suffix}",
+            self.metadata,
+            sa.Column("sop_uid", sa.String(64), primary_key=True),
+            sa.Column("patient_key", sa.String(36), primary_key=True),
         )
         self.merges = merges_table(self.metadata, f"stored_instance_merge{suffix}")

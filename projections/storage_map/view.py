@@ -71,15 +71,22 @@ class StorageMap:
                 return found
         return None
 
-    def locate_many(self, sop_uids: Iterable[str]) -> dict[str, Location]:
-        """Return those of the instances that are known, by SOP Instance UID."""
+    def locate_many(self, sop_uids: Iterable[str], *, held: bool = False) -> dict[str, Location]:
+        """Return those of the instances that are known, by SOP Instance UID.
+
+        Rejected ones are told only to who asks for whatever is `held`.
+        """
         wanted = list(dict.fromkeys(sop_uids))
         found: dict[str, Location] = {}
         with self._database.reading(NAME) as (connection, tables):
             table = tables.instances
             for start in range(0, len(wanted), _AT_ONCE):
                 part = wanted[start : start + _AT_ONCE]
-                rows = connection.execute(sa.select(table).where(table.c.sop_uid.in_(part)))
+                rows = connection.execute(
+                    sa.select(table).where(
+                        table.c.sop_uid.in_(part), sa.true() if held else table.c.hidden.is_(False)
+                    )
+                )
                 found.update((row.sop_uid, _location(row)) for row in rows)
         return found
 
@@ -87,7 +94,9 @@ class StorageMap:
         """Return the instances of a study or series, in the order they came."""
         with self._database.reading(NAME) as (connection, tables):
             table = tables.instances
-            query = sa.select(table).where(table.c.study_uid == study_uid)
+            query = sa.select(table).where(
+                table.c.study_uid == study_uid, table.c.hidden.is_(False)
+            )
             if series_uid:
                 query = query.where(table.c.series_uid == series_uid)
             rows = connection.execute(query.order_by(table.c.series_uid, table.c.ordinal))
@@ -102,7 +111,9 @@ class StorageMap:
     def _select(self, sop_uid: str, *, fresh: bool) -> Location | None:
         with self._database.reading(NAME, fresh=fresh) as (connection, tables):
             table = tables.instances
-            row = connection.execute(sa.select(table).where(table.c.sop_uid == sop_uid)).first()
+            row = connection.execute(
+                sa.select(table).where(table.c.sop_uid == sop_uid, table.c.hidden.is_(False))
+            ).first()
             return None if row is None else _location(row)
 
     def _remember(self, location: Location) -> None:

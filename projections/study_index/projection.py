@@ -19,6 +19,7 @@ from kernel.times import micros
 from projections.contract import ViewSpec
 from projections.merged_patients import MergedPatients
 from projections.study_index.attributes import INSTANCE_RETURNED, MARK, Level
+from projections.study_index.rejected import Rejections
 from projections.study_index.rows import (
     InstanceSeen,
     new_series,
@@ -30,6 +31,7 @@ from projections.study_index.rows import (
 from projections.study_index.tables import Tables
 from registry.patients.events import PatientAbsorbed, PatientShredded
 from registry.studies.events import (
+    InstancesRejected,
     InstancesStored,
     ManifestPublished,
     ManifestWithdrawn,
@@ -53,17 +55,19 @@ class StudyIndexProjection:
         self._tables = tables
         self._source = source
         self._merged = MergedPatients(tables.merges)
+        self._rejections = Rejections(tables)
 
     def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """Turn events into rows; all of a batch's instances are written with few statements."""
         work = _Work(connection, self._tables)
-        work.load(
-            {fact.study_uid for event in events if isinstance(fact := event.fact, InstancesStored)}
-        )
+        touched = {e.fact.study_uid for e in events if isinstance(e.fact, InstancesStored)}
+        work.load(touched)
         for event, told in self._merged.following(connection, events):
             match told:
                 case InstancesStored() as fact:
                     self._stored(work, fact, event)
+                case InstancesRejected() as fact:
+                    touched |= self._rejections.note(connection, fact, event.position * _ORDINALS)
                 case (
                     StudyCompleted()
                     | ManifestPublished()
@@ -73,9 +77,12 @@ class StudyIndexProjection:
                 ) as fact:
                     work.flush()
                     _other(work, fact, event)
+                    self._rejections.follow(connection, fact)
                 case _:
                     pass
         work.flush()
+        if touched:
+            self._rejections.settle(connection, touched, events[-1].position * _ORDINALS)
 
     def _stored(self, work: _Work, fact: InstancesStored, event: Recorded) -> None:
         at = micros(event.at)
@@ -152,6 +159,7 @@ class _Work:
             with_series(study, series)
         series["instance_count"] += 1
         study["instance_count"] += 1
+        study["held_count"] += 1
         study["size_bytes"] += seen.size
         study["last_at"] = max(study["last_at"], seen.at)
         study["pending"] = True
@@ -279,6 +287,7 @@ _CHANGING: Final = frozenset(
     (
         "series_count",
         "instance_count",
+        "held_count",
         "size_bytes",
         "last_at",
         "pending",
@@ -330,7 +339,7 @@ def _other(
                 .where(studies.c.study_uid == fact.study_uid)
                 .values(
                     published_count=fact.instance_count,
-                    pending=studies.c.instance_count > fact.instance_count,
+                    pending=studies.c.held_count > fact.instance_count,
                     manifest_uid=fact.unique_id,
                     manifest_entry=str(fact.entry_uuid),
                 )
@@ -343,7 +352,7 @@ def _other(
                 .where(studies.c.study_uid == fact.study_uid)
                 .values(
                     published_count=fact.instance_count,
-                    pending=studies.c.instance_count > fact.instance_count,
+                    pending=studies.c.held_count > fact.instance_count,
                     manifest_uid="",
                     manifest_entry="",
                 )
@@ -374,9 +383,10 @@ def spec(source: HeaderSource) -> ViewSpec:
     """Return the view, reading headers through `source`."""
     return ViewSpec(
         name=NAME,
-        version=2,
+        version=3,
         topics=(
             InstancesStored.TOPIC,
+            InstancesRejected.TOPIC,
             StudyCompleted.TOPIC,
             ManifestPublished.TOPIC,
             ManifestWithdrawn.TOPIC,

@@ -127,7 +127,7 @@ class Searches:
         self, search: Search, tables: Any
     ) -> tuple[list[sa.ColumnElement[bool]], set[Level], tuple[int, ...]]:
         own = getattr(tables, _TABLES[search.level])
-        where: list[sa.ColumnElement[bool]] = []
+        where: list[sa.ColumnElement[bool]] = [own.c.hidden.is_(False)]
         if search.study_uid:
             where.append(own.c.study_uid == search.study_uid)
         if search.series_uid:
@@ -187,7 +187,10 @@ def _reachable(table: Level, level: Level) -> bool:
 
 def _some_series(tables: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Return "has a series that matches": OHIF and others ask studies for Modality."""
-    return sa.exists().where(tables.series.c.study_uid == tables.studies.c.study_uid, condition)
+    series = tables.series
+    return sa.exists().where(
+        series.c.study_uid == tables.studies.c.study_uid, series.c.hidden.is_(False), condition
+    )
 
 
 def _scanned(

@@ -29,6 +29,11 @@ def _number(name: str) -> Column[int]:
     return Column(name, sa.BigInteger, nullable=False, default=0)
 
 
+def _hidden() -> Column[bool]:
+    """Return the mark of what a rejection note takes out of sight (`rejected.py`)."""
+    return Column("hidden", sa.Boolean, nullable=False, default=False)
+
+
 class Tables:
     """Studies, series, instances, and the metadata of instances in compressed chunks."""
 
@@ -44,6 +49,14 @@ class Tables:
             _uid("series_uid", primary_key=True),
             Column("chunk", sa.BigInteger, primary_key=True, autoincrement=False),
             Column("body", sa.LargeBinary, nullable=False),
+        )
+        self.rejected = sa.Table(
+            f"rejected_instance{suffix}",
+            self.metadata,
+            _uid("sop_uid", primary_key=True),
+            Column("patient_key", sa.String(36), primary_key=True),
+            Column("reason", sa.String(16), nullable=False),
+            _number("ordinal"),
         )
         self.merges = merges_table(self.metadata, f"study_merge{suffix}")
 
@@ -63,6 +76,9 @@ class Tables:
             *(_text(name) for name in columns),
             _number("series_count"),
             _number("instance_count"),
+            # What is held, rejected instances and their notes included.
+            _number("held_count"),
+            _hidden(),
             _number("size_bytes"),
             _number("first_at"),
             _number("last_at"),
@@ -94,6 +110,7 @@ class Tables:
             *(_text(name) for name in columns),
             Column("number", sa.BigInteger, nullable=True),
             _number("instance_count"),
+            _hidden(),
             _number("first_at"),
             _number("revision"),
             Column("fixed", sa.LargeBinary, nullable=False),
@@ -118,6 +135,7 @@ class Tables:
             _number("chunk"),
             _number("chunk_start"),
             _number("chunk_length"),
+            _hidden(),
             Column("json", sa.LargeBinary, nullable=False),
             sa.Index(f"instance_by_series{suffix}", "study_uid", "series_uid", "ordinal"),
             sa.Index(f"instance_by_patient{suffix}", "patient_key"),

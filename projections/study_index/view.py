@@ -61,6 +61,8 @@ class StudyRow:
     body_parts: tuple[str, ...]
     series_count: int
     instance_count: int
+    held_count: int
+    """With rejected instances and rejection notes, which no list shows."""
     size_bytes: int
     first_at: datetime
     last_at: datetime
@@ -138,7 +140,7 @@ class StudyIndex:
         """Return the count of all matches and one page; `sort` is a column, `-` for falling."""
         with self._database.reading(NAME) as (connection, tables):
             table = tables.studies
-            where = [policy, *_narrowed(table, filters)]
+            where = [policy, table.c.hidden.is_(False), *_narrowed(table, filters)]
             total = connection.execute(
                 sa.select(sa.func.count()).select_from(table).where(*where)
             ).scalar_one()
@@ -155,11 +157,15 @@ class StudyIndex:
             )
             return total, tuple(_study(row) for row in rows)
 
-    def study(self, study_uid: str, *, fresh: bool = True) -> StudyRow | None:
-        """Return a study, or None when no instance of it is stored."""
+    def study(self, study_uid: str, *, fresh: bool = True, held: bool = False) -> StudyRow | None:
+        """Return a study, None when no instance is stored, or all are rejected and not `held`."""
         with self._database.reading(NAME, fresh=fresh) as (connection, tables):
             table = tables.studies
-            row = connection.execute(sa.select(table).where(table.c.study_uid == study_uid)).first()
+            row = connection.execute(
+                sa.select(table).where(
+                    table.c.study_uid == study_uid, sa.true() if held else table.c.hidden.is_(False)
+                )
+            ).first()
             return None if row is None else _study(row)
 
     def studies_of_patient(
@@ -170,7 +176,7 @@ class StudyIndex:
             table = tables.studies
             rows = connection.execute(
                 sa.select(table)
-                .where(policy, table.c.patient_key == str(patient_key))
+                .where(policy, table.c.patient_key == str(patient_key), table.c.hidden.is_(False))
                 .order_by(table.c.study_date.desc(), table.c.study_time.desc())
             )
             return tuple(_study(row) for row in rows)
@@ -184,6 +190,7 @@ class StudyIndex:
                 .where(
                     instances.c.study_uid == series.c.study_uid,
                     instances.c.series_uid == series.c.series_uid,
+                    instances.c.hidden.is_(False),
                 )
                 .order_by(instances.c.ordinal)
                 .limit(1)
@@ -192,7 +199,7 @@ class StudyIndex:
             )
             rows = connection.execute(
                 sa.select(series, first)
-                .where(series.c.study_uid == study_uid)
+                .where(series.c.study_uid == study_uid, series.c.hidden.is_(False))
                 .order_by(series.c.number.nulls_last(), series.c.first_at, series.c.series_uid)
             )
             return tuple(_series(row) for row in rows)
@@ -201,7 +208,9 @@ class StudyIndex:
         """Return the instances of a study or series in the order of their numbers."""
         with self._database.reading(NAME) as (connection, tables):
             table = tables.instances
-            query = sa.select(table).where(table.c.study_uid == study_uid)
+            query = sa.select(table).where(
+                table.c.study_uid == study_uid, table.c.hidden.is_(False)
+            )
             if series_uid:
                 query = query.where(table.c.series_uid == series_uid)
             rows = connection.execute(
@@ -225,7 +234,7 @@ class StudyIndex:
             return [_study(row) for row in rows]
 
     def instances_for_manifest(self, study_uid: str) -> tuple[InstanceRow, ...]:
-        """Return the instances a manifest names, in the order they came."""
+        """Return all held instances in the order they came, rejected ones and notes included."""
         with self._database.reading(NAME) as (connection, tables):
             table = tables.instances
             rows = connection.execute(
@@ -242,7 +251,7 @@ class StudyIndex:
         with self._database.reading(NAME, fresh=fresh) as (connection, tables):
             table = tables.series if series_uid else tables.studies
             query = sa.select(table.c.revision, table.c.patient_key).where(
-                table.c.study_uid == study_uid
+                table.c.study_uid == study_uid, table.c.hidden.is_(False)
             )
             if series_uid:
                 query = query.where(table.c.series_uid == series_uid)
@@ -253,14 +262,22 @@ class StudyIndex:
         """Return the metadata of a study or series: pieces of comma separated JSON objects."""
         with self._database.reading(NAME, fresh=fresh) as (connection, tables):
             table = tables.chunks
-            query = sa.select(table.c.body).where(table.c.study_uid == study_uid)
+            # What is rejected lies in chunks with negative numbers.
+            query = sa.select(table.c.body).where(
+                table.c.study_uid == study_uid, table.c.chunk >= 0
+            )
             if series_uid:
                 query = query.where(table.c.series_uid == series_uid)
             rows = connection.execute(query.order_by(table.c.series_uid, table.c.chunk)).scalars()
             return [zlib.decompress(body) for body in rows]
 
-    def instance_metadata(self, study_uid: str, series_uid: str, sop_uid: str) -> bytes | None:
-        """Return the metadata of one instance, or None when there is no such instance there."""
+    def instance_metadata(
+        self, study_uid: str, series_uid: str, sop_uid: str, *, held: bool = False
+    ) -> bytes | None:
+        """Return the metadata of one instance, or None when there is no such instance there.
+
+        A rejected one is given only to who asks for whatever is `held`.
+        """
         with self._database.reading(NAME) as (connection, tables):
             table, chunks = tables.instances, tables.chunks
             row = connection.execute(
@@ -277,6 +294,7 @@ class StudyIndex:
                     table.c.sop_uid == sop_uid,
                     table.c.study_uid == study_uid,
                     table.c.series_uid == series_uid,
+                    sa.true() if held else table.c.hidden.is_(False),
                 )
             ).first()
             if row is None:
@@ -328,10 +346,11 @@ def _study(row: Row[Any]) -> StudyRow:
         body_parts=tuple(values(row.body_parts)),
         series_count=row.series_count,
         instance_count=row.instance_count,
+        held_count=row.held_count,
         size_bytes=row.size_bytes,
         first_at=from_micros(row.first_at),
         last_at=from_micros(row.last_at),
-        complete=row.complete_count >= row.instance_count,
+        complete=row.complete_count >= row.held_count,
         published_count=row.published_count,
         manifest_uid=row.manifest_uid,
         manifest_entry=UUID(row.manifest_entry) if row.manifest_entry else None,

@@ -17,13 +17,14 @@ from kernel.ledger.ports import Append, Claim, StreamAppend
 from registry.studies.aggregate import Study, apply
 from registry.studies.events import (
     InstanceRefused,
+    InstancesRejected,
     InstancesStored,
     ManifestPublished,
     ManifestWithdrawn,
     StudyCompleted,
 )
 from registry.studies.refusals import StudyNotKnown
-from registry.studies.values import Instance, StudyBatch
+from registry.studies.values import Instance, Rejection, StudyBatch
 
 __all__ = ["Study"]
 """What workflows hold of a study; the commands are below."""
@@ -64,9 +65,12 @@ def store(
         streams.append(
             StreamAppend(
                 stream=study_stream(batch.study_uid),
-                facts=tuple(
-                    _stored(batch.study_uid, batch.patient_key, part)
-                    for part in _parts(batch.instances)
+                facts=(
+                    *(
+                        _stored(batch.study_uid, batch.patient_key, part)
+                        for part in _parts(batch.instances)
+                    ),
+                    *(_rejected(batch, rejection) for rejection in batch.rejections),
                 ),
             )
         )
@@ -125,6 +129,16 @@ def withdraw(study: Study, version: int) -> StreamAppend:
         entry_uuid=study.manifest.entry_uuid if study.manifest else None,
     )
     return StreamAppend(study_stream(study.study_uid), (fact,), expected_version=version)
+
+
+def _rejected(batch: StudyBatch, rejection: Rejection) -> InstancesRejected:
+    return InstancesRejected(
+        study_uid=batch.study_uid,
+        patient_key=batch.patient_key,
+        note_uid=rejection.note_uid,
+        reason=rejection.reason,
+        sop_uids=rejection.sop_uids,
+    )
 
 
 def _parts(instances: Sequence[Instance]) -> Iterator[Sequence[Instance]]:

@@ -46,6 +46,23 @@ class InstanceRefused(Fact, frozen=True, kw_only=True):
     """Object key of the offered bytes in quarantine."""
 
 
+class InstancesRejected(Fact, frozen=True, kw_only=True):
+    """A rejection note (IOCM) came: instances, held or still to come, are not to be used.
+
+    Recorded with the storing of the note, in the stream of the note's study.
+    """
+
+    TOPIC: ClassVar[str] = "instances.rejected:v1"
+    study_uid: str
+    patient_key: UUID
+    """Of the note; it rejects instances of this patient only."""
+    note_uid: str
+    """SOP Instance UID of the Key Object Selection."""
+    reason: str
+    """113001 quality | 113037 patient safety | 113038 wrong worklist entry | 113039 expired."""
+    sop_uids: tuple[str, ...]
+
+
 class StudyCompleted(Fact, frozen=True, kw_only=True):
     """No more instances came for the quiet period: the study counts as complete."""
 

@@ -24,12 +24,22 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejection:
+    """What a rejection note says (RAD TF-3 4.66, IOCM)."""
+
+    note_uid: str
+    reason: str
+    sop_uids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StudyBatch:
     """Instances of one study and patient that are recorded together."""
 
     study_uid: str
     patient_key: UUID
     instances: tuple[Instance, ...]
+    rejections: tuple[Rejection, ...] = ()
 
 
 class Outcome(StrEnum):
