@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -54,12 +54,17 @@ class Press:
 
     def write(self, folder: Path, parts: int = 1) -> list[Path]:
         """Write a new study's files, dealt to `parts` folders; returns the folders."""
-        folders = [folder / f"part{number}" for number in range(parts)]
-        for each in folders:
-            each.mkdir(parents=True)
-        for number, image in enumerate(self.series()):
-            (folders[number % parts] / f"{number:05d}.dcm").write_bytes(image.part10)
-        return folders
+        return deal(self.series(), folder, parts)
+
+
+def deal(images: Iterable[Image], folder: Path, parts: int) -> list[Path]:
+    """Write images as files, dealt to `parts` folders; returns the folders."""
+    folders = [folder / f"part{number}" for number in range(parts)]
+    for each in folders:
+        each.mkdir(parents=True)
+    for number, image in enumerate(images):
+        (folders[number % parts] / f"{number:05d}.dcm").write_bytes(image.part10)
+    return folders
 
 
 def write_many_studies(folder: Path, count: int) -> None:
