@@ -258,6 +258,7 @@ class LocalIncoming:
         self.sha256 = ""
         self.sha1 = ""
         self.size = 0
+        self._kept = False
         self._fd = -1
         self._store = store
         self._path = path
@@ -288,9 +289,11 @@ class LocalIncoming:
         self.sha1 = self._sha1.hexdigest() if self._sha1 is not None else ""
 
     def keep(self) -> str:
-        """Make the octets durable under their key and return the key."""
-        with self._or_nothing():
-            self._store._keep(self._fd, self._path, self.sha256)  # noqa: SLF001 - one unit
+        """Make the octets durable under their key and return the key; a second time is no news."""
+        if not self._kept:
+            with self._or_nothing():
+                self._store._keep(self._fd, self._path, self.sha256)  # noqa: SLF001 - one unit
+            self._kept = True
         return self.sha256
 
     def quarantine(self) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from kernel.ledger.ports import Append
 from projections.document_index.filters import DocumentFilter
 from projections.document_index.held import HeldDocuments
 from projections.document_index.projection import SPEC as DOCUMENT_INDEX
@@ -19,6 +21,7 @@ from tests.support.removing import on_demand
 from tests.support.submissions import REPOSITORY, submission
 from tests.support.xds_node import Node, make
 from workflows.generate_on_demand import GenerateOnDemand, Made, OnDemandPolicy, Snapshots
+from workflows.register_documents import RegisterDocuments
 from workflows.remove_documents import RemoveDocuments
 from workflows.remove_metadata import RemoveMetadata
 
@@ -118,6 +121,45 @@ def test_many_ask_at_once_and_get_the_same(
         assert {one.key for one in made} == {made[0].key}
         assert stable(node, document) == {made[0].unique_id}
     assert node.incoming() == []
+
+
+class Overtaken:
+    """A ledger in which somebody else is faster once."""
+
+    def __init__(self, facts: Any, others: Callable[[], object]) -> None:
+        self._facts = facts
+        self._others: Callable[[], object] | None = others
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._facts, name)
+
+    def append(self, batch: Append) -> int:
+        others, self._others = self._others, None
+        if others is not None:
+            others()
+        position: int = self._facts.append(batch)
+        return position
+
+
+def test_who_is_overtaken_by_other_octets_is_given_his_all_the_same(
+    node: Node, document: DocumentEntry, generator: Told
+) -> None:
+    make_it = generate(node, generator, Snapshots.REPLACE)
+    make_it(document.entry_uuid)
+
+    def others() -> None:
+        generator.content = b"theirs"
+        make_it(document.entry_uuid)
+
+    facts: Any = Overtaken(node.place.facts, others)
+    late = RegisterDocuments(facts, node.place.keys, rules=node.register.rules)
+    policy = OnDemandPolicy("1.2.250.99.3", Snapshots.REPLACE)
+    generator.content = b"mine"
+    made = GenerateOnDemand(node.index, late, node.store, generator, policy=policy)(
+        document.entry_uuid
+    )
+    assert node.store.read(made.key) == b"mine"
+    assert stable(node, document) == {made.unique_id}
 
 
 def test_a_snapshot_that_was_removed_is_made_again(
