@@ -40,6 +40,7 @@ from tests.support.submissions import (
     folder,
     member,
     submission,
+    submission_set,
 )
 from tests.support.updates import metadata_update, new_version
 from workflows.receive_identity_feed import IdentityFeed
@@ -99,6 +100,21 @@ class Past:
         )  # fmt: skip
         self.place.facts.append(Append((gone,)))
 
+    def take_back(self, first: DocumentEntry) -> None:
+        """Give a document a second version and remove it again, with all it hangs on."""
+        asked = metadata_update(new_version(first, title="second"), previous="1")
+        self.update(asked)
+        (made,) = asked.submission.entries
+        with self.index.reading() as look:
+            edges = look.associations(sources=[made.entry_uuid], targets=[made.entry_uuid])
+        self.remove(
+            (
+                made.entry_uuid,
+                asked.submission.submission_set.entry_uuid,
+                *(edge.entry_uuid for edge in edges),
+            )
+        )
+
     def happen(self) -> None:
         """Let everything happen that a later event may undo."""
         for patient in (A, B):
@@ -122,6 +138,10 @@ class Past:
         heir = entry(str(B))
         replaces = association(AssociationType.RPLC, heir.entry_uuid, again.entry_uuid)
         self.provide(heir, replaces)
+        self.take_back(heir)
+        approved = (heir.entry_uuid, Status.DEPRECATED, Status.APPROVED)
+        self.update(metadata_update(approved, whole=submission_set(str(B))))
+        self.revise(heir, 2, title="second again")
         lonely = submission(entry(str(B)))
         self.register(lonely)
         self.remove(
