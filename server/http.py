@@ -71,7 +71,7 @@ def build_app(doors: Doors) -> ASGIApp:
         with_headers,
         allow_origins=list(doors.allowed_origins),
         allow_methods=["GET", "POST", "HEAD", "OPTIONS"],
-        allow_headers=["Authorization", "Accept", "Content-Type", "Range"],
+        allow_headers=["Authorization", "Accept", "Content-Type", "Range", "If-None-Match"],
         expose_headers=[
             "Content-Type",
             "Content-Length",

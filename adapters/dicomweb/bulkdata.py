@@ -18,7 +18,7 @@ from adapters.dicomweb.metadata import NoSuchResource
 from adapters.http.exchange import Exchange
 from adapters.http.media_types import accepted
 from adapters.http.multipart import MultipartWriter
-from adapters.http.ranges import byte_range, content_range
+from adapters.http.ranges import asked_range, content_range, unchanged
 from adapters.http.refusals import NotAcceptable
 from projections.storage_map.view import Location
 from registry.access.values import Subject
@@ -50,19 +50,23 @@ async def retrieve(
         subject, location.study_uid, location.patient_key, transaction="WADO-RS.bulkdata"
     )
     media_type, value = await archive.run(_value, archive, location, steps)
+    etag = f'"{location.key[:32]}-{"-".join(path)}"'
     headers = [
         (b"cache-control", _CACHE),
         (b"vary", b"accept"),
         (b"accept-ranges", b"bytes"),
-        (b"etag", f'"{location.key[:32]}-{"-".join(path)}"'.encode()),
+        (b"etag", etag.encode()),
     ]
+    if unchanged(exchange, etag):
+        await exchange.answer(304, headers)
+        return
     if _wants_multipart(exchange, media_type):
         writer = MultipartWriter()
         headers.append((b"content-type", writer.content_type(media_type).encode()))
         await exchange.answer(200, headers, writer.head(media_type) + value + writer.tail)
         return
     headers.append((b"content-type", media_type.encode()))
-    asked = byte_range(exchange.header(b"range"), len(value))
+    asked = asked_range(exchange, etag, len(value))
     if asked is None:
         await exchange.answer(200, headers, value)
         return

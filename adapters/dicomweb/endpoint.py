@@ -13,7 +13,7 @@ from uuid import uuid4
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
-from adapters.dicomweb import bulkdata, decode, faults, qido_rs, stow_rs, wado_rs
+from adapters.dicomweb import bulkdata, capabilities, decode, faults, qido_rs, stow_rs, wado_rs
 from adapters.dicomweb.access import Access
 from adapters.dicomweb.archive import Archive
 from adapters.dicomweb.frames import FrameResources
@@ -21,6 +21,7 @@ from adapters.dicomweb.metadata import MetadataResources
 from adapters.dicomweb.rendered import RenderedResources, representative
 from adapters.http import problem
 from adapters.http.exchange import Exchange, segments
+from adapters.http.media_types import accepted
 from adapters.http.refusals import ClientGone, MethodNotAllowed, NoSuchPath
 from kernel.refusals import Refusal
 from projections.study_index.attributes import Level
@@ -67,6 +68,9 @@ class DicomWeb:
 
     async def _route(self, exchange: Exchange) -> None:
         path = segments(exchange.path, self._archive.prefix)
+        if exchange.method == "OPTIONS":
+            await self._capabilities(exchange)
+            return
         if not path or path[0] not in _LEVELS:
             raise NoSuchPath
         subject = self._archive.guard.http_subject(HTTPConnection(exchange.scope))
@@ -74,11 +78,18 @@ class DicomWeb:
             await self._store(exchange, subject, path)
             return
         if exchange.method not in {"GET", "HEAD"}:
-            raise MethodNotAllowed(allow="GET, HEAD, POST")
+            raise MethodNotAllowed(allow="GET, HEAD, POST, OPTIONS")
         if path[0] != "studies":
             await self._search_all(exchange, subject, path)
             return
         await self._get(exchange, subject, path)
+
+    async def _capabilities(self, exchange: Exchange) -> None:
+        self._archive.guard.http_subject(HTTPConnection(exchange.scope))
+        accept = accepted(exchange.header(b"accept"), exchange.asked("accept"))
+        kind, body = capabilities.document(accept, exchange.base + self._archive.prefix)
+        headers = [(b"content-type", kind.encode()), (b"allow", b"GET, HEAD, POST, OPTIONS")]
+        await exchange.answer(200, headers, body)
 
     async def _store(self, exchange: Exchange, subject: Subject, path: list[str]) -> None:
         if path[0] != "studies" or len(path) > 2:

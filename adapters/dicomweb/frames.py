@@ -15,6 +15,7 @@ from adapters.dicomweb.archive import Archive
 from adapters.dicomweb.metadata import NoSuchResource
 from adapters.http.exchange import Exchange
 from adapters.http.multipart import MultipartWriter
+from adapters.http.ranges import asked_range, content_range, unchanged
 from projections.storage_map.view import Location
 from registry.access.values import Subject
 from repository.instances.frames import FrameTable, native_table
@@ -65,12 +66,16 @@ class FrameResources:
             form.content_type.encode()[-12:],
         )
         headers = [(b"etag", etag), (b"cache-control", _CACHE), (b"vary", b"accept")]
-        if etag.decode() in (exchange.header(b"if-none-match") or ""):
+        if unchanged(exchange, etag.decode()):
             await exchange.answer(304, headers)
+            return
+        if not form.multipart and exchange.header(b"range") is not None:
+            headers.append((b"content-type", form.content_type.encode()))
+            await self._part(exchange, location, numbers[0], form, headers)
             return
         frames = await self._frames(location, numbers, as_stored=form.as_stored)
         if not form.multipart:
-            headers.append((b"content-type", form.content_type.encode()))
+            headers += [(b"content-type", form.content_type.encode()), (b"accept-ranges", b"bytes")]
             await exchange.answer(200, headers, frames[0])
             return
         writer = MultipartWriter(_BOUNDARY)
@@ -81,6 +86,34 @@ class FrameResources:
             pieces += (writer.head(form.content_type, url, len(frame)), frame)
         headers.append((b"content-type", writer.content_type(form.media_type).encode()))
         await exchange.answer_pieces(200, headers, (*pieces, writer.tail))
+
+    async def _part(
+        self,
+        exchange: Exchange,
+        location: Location,
+        number: int,
+        form: negotiate.Representation,
+        headers: list[tuple[bytes, bytes]],
+    ) -> None:
+        """Answer a Range of one frame: how a player seeks in a video."""
+        table, etag = location.frames, headers[0][1].decode()
+        places = table.ranges(number) if table.count and form.as_stored else ()
+        one = places[0] if len(places) == 1 and not table.shift(number) else None
+        frame = b""
+        if one is None:
+            (frame,) = await self._frames(location, (number,), as_stored=form.as_stored)
+        size = len(frame) if one is None else one[1]
+        asked = asked_range(exchange, etag, size)
+        offset, length = asked or (0, size)
+        if one is not None:
+            frame = await self._archive.run(
+                self._archive.blobs.read, location.key, one[0] + offset, length
+            )
+        else:
+            frame = frame[offset : offset + length]
+        if asked is not None:
+            headers.append((b"content-range", content_range(offset, length, size).encode()))
+        await exchange.answer(206 if asked else 200, headers, frame)
 
     async def _frames(
         self, location: Location, numbers: tuple[int, ...], *, as_stored: bool

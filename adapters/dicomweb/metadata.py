@@ -17,6 +17,7 @@ from adapters.dicomweb.archive import Archive
 from adapters.http.exchange import Exchange
 from adapters.http.media_types import accepted
 from adapters.http.multipart import MultipartWriter
+from adapters.http.ranges import unchanged
 from adapters.http.refusals import NotAcceptable
 from kernel.refusals import NotFound
 from registry.access.values import Subject
@@ -79,7 +80,7 @@ class MetadataResources:
         revision, patient_key = state
         await self._seen(subject, study_uid, patient_key)
         etag = f'W/"{revision:x}"'.encode()
-        if _unchanged(exchange, etag):
+        if unchanged(exchange, etag.decode()):
             await exchange.answer(304, _headers(etag))
             return
         zipped = exchange.accepts_gzip and not as_xml
@@ -100,7 +101,7 @@ class MetadataResources:
             raise NoSuchResource("there is no such instance")
         await self._seen(subject, study_uid, location.patient_key)
         etag = f'W/"{location.key[:32]}"'.encode()
-        if _unchanged(exchange, etag):
+        if unchanged(exchange, etag.decode()):
             await exchange.answer(304, _headers(etag))
             return
         body = encode.array([found], exchange.base + self._archive.prefix)
@@ -147,11 +148,6 @@ def _headers(etag: bytes) -> list[tuple[bytes, bytes]]:
         (b"cache-control", b"private, no-cache"),
         (b"vary", b"accept, accept-encoding"),
     ]
-
-
-def _unchanged(exchange: Exchange, etag: bytes) -> bool:
-    told = exchange.header(b"if-none-match")
-    return told is not None and etag.decode() in told
 
 
 def _wants_xml(exchange: Exchange) -> bool:

@@ -122,6 +122,11 @@ def _frame(  # noqa: PLR0911 - one return a row of the table
     return None
 
 
+def wants_zip(header: str | None, query: tuple[str, ...]) -> bool:
+    """Tell whether the client wants a ZIP file most."""
+    return any(media.essence == "application/zip" for media in accepted(header, query)[:1])
+
+
 @lru_cache(maxsize=1024)
 def for_instances(
     header: str | None, query: tuple[str, ...], stored: str, *, single: bool

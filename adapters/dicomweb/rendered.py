@@ -12,13 +12,14 @@ from dataclasses import replace
 from typing import Final
 from zlib import crc32
 
-from adapters.dicomweb import decode
+from adapters.dicomweb import decode, negotiate
 from adapters.dicomweb.access import Access
 from adapters.dicomweb.archive import Archive
 from adapters.dicomweb.frames import FrameResources
 from adapters.http.exchange import Exchange
 from adapters.http.media_types import MediaType, accepted
 from adapters.http.multipart import MultipartWriter
+from adapters.http.ranges import unchanged
 from adapters.http.refusals import NotAcceptable
 from kernel.refusals import Unavailable
 from projections.storage_map.view import Location
@@ -63,7 +64,10 @@ class RenderedResources:
         *,
         thumbnail: bool = False,
     ) -> None:
-        """Answer with one picture, or the document that the instance encapsulates."""
+        """Answer with one picture, the document that the instance encapsulates, or its video."""
+        if not thumbnail and self._plays(exchange, location):
+            await self._frames.answer(exchange, subject, location, (number,))
+            return
         wanted = self._wanted(exchange, location, thumbnail=thumbnail)
         await self._seen(subject, location, thumbnail=thumbnail)
         etag = b'"%s-%d-%08x"' % (location.key[:32].encode(), number, crc32(repr(wanted).encode()))
@@ -73,7 +77,7 @@ class RenderedResources:
             (b"cache-control", _CACHE),
             (b"vary", b"accept"),
         ]
-        if etag.decode() in (exchange.header(b"if-none-match") or ""):
+        if unchanged(exchange, etag.decode()):
             await exchange.answer(304, headers[1:])
             return
         body = await self.picture(location, number, wanted)
@@ -119,6 +123,14 @@ class RenderedResources:
             raise NotRenderable("nothing there can be shown as a picture")
         await exchange.piece(writer.tail)
         await exchange.end()
+
+    def _plays(self, exchange: Exchange, location: Location) -> bool:
+        """Tell whether the client names the video that is stored (PS3.18 8.7.4)."""
+        kind = negotiate.media_of(location.transfer_syntax)
+        accept = accepted(exchange.header(b"accept"), exchange.asked("accept"))
+        return kind.startswith("video/") and any(
+            media.main == "video" and media.covers(kind) for media in accept
+        )
 
     async def _seen(
         self, subject: Subject, location: Location, *, thumbnail: bool, count: int = 1

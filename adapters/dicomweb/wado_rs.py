@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from adapters.dicomweb import negotiate
+from adapters.dicomweb import negotiate, zipped
 from adapters.dicomweb.access import Access
 from adapters.dicomweb.archive import Archive
 from adapters.dicomweb.metadata import NoSuchResource
 from adapters.http.exchange import Exchange
 from adapters.http.multipart import MultipartWriter
+from adapters.http.ranges import asked_range, content_range, unchanged
 from projections.storage_map.view import Location
 from registry.access.values import Subject
 from repository.instances.transcoding import to_transfer_syntax
@@ -36,9 +37,11 @@ async def retrieve(
         raise NoSuchResource("there is no such study or series")
     accept = exchange.header(b"accept")
     query = tuple(exchange.asked("accept"))
+    as_zip = negotiate.wants_zip(accept, query)
     forms = [
         negotiate.for_instances(accept, query, one.transfer_syntax, single=single)
         for one in locations
+        if not as_zip
     ]
     first = locations[0]
     await access.allow(
@@ -56,27 +59,80 @@ async def retrieve(
         study_uids=(first.study_uid,),
         count=len(locations),
     )
+    if as_zip:
+        await _send_zip(exchange, archive, locations)
+        return
     if all(form.as_stored for form in forms) and not forms[0].multipart:
         await _send_file(exchange, archive, first, forms[0])
         return
     await _send_parts(exchange, archive, locations, forms)
 
 
+async def _send_zip(exchange: Exchange, archive: Archive, locations: Sequence[Location]) -> None:
+    pieces = zipped.zipped(archive.blobs, locations)
+    first = await archive.run(_next, pieces)
+    name = locations[0].study_uid
+    await exchange.begin(
+        200,
+        [
+            (b"content-type", zipped.MEDIA_TYPE.encode()),
+            (b"content-disposition", f'attachment; filename="{name}.zip"'.encode()),
+            (b"cache-control", b"private, no-cache"),
+            (b"vary", b"accept"),
+        ],
+    )
+    await exchange.piece(first)
+    # The last pieces of an entry may be empty: the writer is done when it yields no more.
+    while (piece := await archive.run(_next_or_none, pieces)) is not None:
+        if piece:
+            await exchange.piece(piece)
+    await exchange.end()
+
+
 async def _send_file(
     exchange: Exchange, archive: Archive, location: Location, form: negotiate.Representation
 ) -> None:
+    etag = f'"{location.key}"'
     headers = [
         (b"content-type", form.content_type.encode()),
-        (b"etag", f'"{location.key}"'.encode()),
+        (b"etag", etag.encode()),
         (b"cache-control", b"private, max-age=86400, immutable"),
+        (b"accept-ranges", b"bytes"),
         (b"vary", b"accept"),
-        (b"content-length", b"%d" % location.size),
     ]
+    if unchanged(exchange, etag):
+        await exchange.answer(304, headers[1:])
+        return
+    asked = asked_range(exchange, etag, location.size)
+    if asked is not None:
+        await _send_range(exchange, archive, location, headers, asked)
+        return
+    headers.append((b"content-length", b"%d" % location.size))
     chunks = archive.blobs.chunks(location.key, chunk_size=_CHUNK)
     first = await archive.run(_next, chunks)
     await exchange.begin(200, headers)
     await exchange.piece(first)
     await _pipe(exchange, archive, chunks, location.size - len(first))
+    await exchange.end()
+
+
+async def _send_range(
+    exchange: Exchange,
+    archive: Archive,
+    location: Location,
+    headers: list[tuple[bytes, bytes]],
+    asked: tuple[int, int],
+) -> None:
+    offset, length = asked
+    told = content_range(offset, length, location.size).encode()
+    first = await archive.run(archive.blobs.read, location.key, offset, min(length, _CHUNK))
+    await exchange.begin(
+        206, [*headers, (b"content-range", told), (b"content-length", b"%d" % length)]
+    )
+    await exchange.piece(first)
+    for at in range(offset + _CHUNK, offset + length, _CHUNK):
+        size = min(_CHUNK, offset + length - at)
+        await exchange.piece(await archive.run(archive.blobs.read, location.key, at, size))
     await exchange.end()
 
 
@@ -135,6 +191,10 @@ async def _pipe(exchange: Exchange, archive: Archive, chunks: Iterator[bytes], l
 
 def _next(chunks: Iterator[bytes]) -> bytes:
     return next(chunks, b"")
+
+
+def _next_or_none(pieces: Iterator[bytes]) -> bytes | None:
+    return next(pieces, None)
 
 
 def _transcoded(archive: Archive, location: Location, syntax: str) -> bytes:

@@ -1,6 +1,6 @@
-"""Byte ranges of a representation.
+"""Byte ranges of a representation, and whether the client holds it already.
 
-Implements RFC 9110 14 (one range; several are answered whole, as 14.2 allows).
+Implements RFC 9110 13 and 14 (one range; several are answered whole, as 14.2 allows).
 Called by doors that serve stored octets.
 """
 
@@ -9,9 +9,26 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from adapters.http.exchange import Exchange
 from adapters.http.refusals import BadRange
 
 _RANGE: Final = re.compile(r"bytes\s*=\s*([0-9]{0,19})\s*-\s*([0-9]{0,19})\s*")
+
+
+def unchanged(exchange: Exchange, etag: str) -> bool:
+    """Tell whether If-None-Match names what we would send (RFC 9110 13.1.2, weak comparison)."""
+    told = exchange.header(b"if-none-match")
+    if told is None:
+        return False
+    named = {tag.strip().removeprefix("W/") for tag in told.split(",")}
+    return "*" in named or etag.removeprefix("W/") in named
+
+
+def asked_range(exchange: Exchange, etag: str, size: int) -> tuple[int, int] | None:
+    """Return the range to send; None for the whole, as when If-Range names another one."""
+    if exchange.header(b"if-range") not in {None, etag}:
+        return None
+    return byte_range(exchange.header(b"range"), size)
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
