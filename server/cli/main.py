@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "subscriptions": "server.cli.subscriptions",
     "accounts": "server.cli.accounts",
     "xds": "server.cli.xds",
+    "dimse": "server.cli.dimse",
 }
 
 
