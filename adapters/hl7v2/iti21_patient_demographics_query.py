@@ -33,6 +33,7 @@ from registry.patients.values import IdentityDomains
 KIND: Final = ("RSP", "K22", "RSP_K21")
 VISIT_KIND: Final = ("RSP", "ZV2", "RSP_ZV2")
 _MOST: Final = 100
+_DIGITS: Final = 18
 """Patients of one answer, unless RCP-2 asks for fewer."""
 _PARAMETER: Final = re.compile(r"@(PID|PV1|PV2|PD1|NK1)\.([0-9]{1,2})((?:\.[0-9]{1,2}){0,2})")
 _TEXTS: Final = {
@@ -229,7 +230,7 @@ def _limit(message: Message) -> int:
     text = control.value(2).text(1) if control is not None else ""
     if not text:
         return _MOST
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
+    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS or int(text) < 1:
         raise WrongFieldValue("RCP-2 is no number of records", at="RCP^1^2^1^1")
     return min(int(text), _MOST)
 

@@ -36,6 +36,7 @@ from registry.patients.values import IdentityDomains
 
 TRANSACTION: Final = "ITI-47"
 _MOST: Final = 100
+_DIGITS: Final = 18
 """Patients of one answer, unless initialQuantity asks for fewer."""
 _ASKED: Final = ("queryByParameter",)
 _PARAMETERS: Final = (*_ASKED, "parameterList")
@@ -206,7 +207,7 @@ def decode_query(request: Message, domains: IdentityDomains) -> OpenQuery:
 
 def replace_limit(asked: OpenQuery, text: str) -> OpenQuery:
     """Return the query with as many patients an answer as are asked for, up to what is allowed."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
+    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS or int(text) < 1:
         raise ElementMalformed("a quantity is no count", at="initialQuantity")
     return msgspec.structs.replace(asked, limit=min(int(text), _MOST))
 

@@ -23,6 +23,7 @@ from registry.documents.values import (
     SubmissionSet,
 )
 
+_DIGITS: Final = 10
 _TYPES: Final = {str(kind): kind for kind in AssociationType}
 
 
@@ -148,7 +149,8 @@ def _status(read: EbrimObject) -> Status:
 
 
 def _version(read: EbrimObject) -> int:
-    return int(read.version_name) if read.version_name.isdecimal() else 1
+    told = read.version_name
+    return int(told) if told.isdecimal() and len(told) < _DIGITS else 1
 
 
 def _logical_id(read: EbrimObject, ids: Ids) -> UUID | None:

@@ -271,8 +271,9 @@ def test_pdq_a_pointer_fits_its_query_only(people: Door) -> None:
     ):
         refused = people.ask(message)
         assert (word(refused), places(refused)) == ("AE AE", ["DSC^1^1 204"])
-    wrong = people.ask(pdq("@PID.5.1.1^*", most="some^RD"))
-    assert places(wrong) == ["RCP^1^2^1^1 102"]
+    for most in ("some^RD", f"{'9' * 5000}^RD"):
+        wrong = people.ask(pdq("@PID.5.1.1^*", most=most))
+        assert places(wrong) == ["RCP^1^2^1^1 102"]
 
 
 def test_a_cancelled_query_is_acknowledged(people: Door) -> None:

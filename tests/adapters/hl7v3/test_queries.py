@@ -175,6 +175,12 @@ def test_a_cancelled_query_does_not_go_on(ward: SoapClient) -> None:
             ),
             "102",
         ),
+        (
+            hl7v3.pdq(hl7v3.by_name("A")).replace(
+                'code="I"/>', f'code="I"/><initialQuantity value="{"9" * 5000}"/>'
+            ),
+            "102",
+        ),
     ],
 )
 def test_a_question_that_cannot_be_answered_says_why(
