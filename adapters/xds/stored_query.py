@@ -23,7 +23,7 @@ from adapters.xds.refusals import (
 from adapters.xds.validation import complaint
 from kernel.codes import Code
 from kernel.identifiers import BadIdentifier, PatientId, entry_uuid
-from kernel.refusals import Invalid, Refusal
+from kernel.refusals import Invalid
 from kernel.times import check_dtm
 from projections.document_index.filters import TimeRange
 from registry.documents.values import Status
@@ -128,11 +128,12 @@ class StoredQuery:
         return tuple(_patient(name, value) for value in self.many(name))
 
     def statuses(self, name: str) -> tuple[Status, ...]:
-        """Return the required statuses; what is no status counts as none given."""
-        return tuple(
-            self._read(name, value, _STATUSES.__getitem__, QueryParameterMissing)
-            for value in self.many(name, required=True)
-        )
+        """Return the required statuses; what is no status is as if it were not given."""
+        told = (_STATUSES.get(value.strip()) for value in self.many(name, required=True))
+        known = tuple(status for status in told if status is not None)
+        if not known:
+            raise QueryParameterMissing(f"{name} names no status known here", attribute=name)
+        return known
 
     def metadata_level(self) -> int:
         """Return the level of metadata the consumer understands (ITI TF-2 3.18.4.1.2.3.5.1)."""
@@ -185,16 +186,11 @@ class StoredQuery:
         return TimeRange(*ends)
 
     @staticmethod
-    def _read(
-        name: str,
-        value: str,
-        parse: Callable[[str], T],
-        refusal: type[Refusal] = QueryParameterMalformed,
-    ) -> T:
+    def _read(name: str, value: str, parse: Callable[[str], T]) -> T:
         try:
             return parse(value.strip())
         except (Invalid, KeyError):
-            raise refusal(
+            raise QueryParameterMalformed(
                 f"{name}: {value[:128]!r} is not coded as it must be", attribute=name
             ) from None
 

@@ -117,6 +117,14 @@ def test_q2_what_is_no_status_counts_as_none(client: SoapClient, shelf: Shelf) -
         f"{E}PatientId": f"'{shelf.patient}'", f"{E}Status": f"('{names.STATUS}InvalidParameter')",
     })  # fmt: skip
     assert xds.errors(answer) == ["XDSStoredQueryMissingParam"]
+    # A status that is not understood beside one that is narrows nothing (ITI TF-2 3.18.4.1.2.3.6).
+    found = [
+        xds.objects(foreign.query(client, xds.FIND_DOCUMENTS, {
+            f"{E}PatientId": f"'{shelf.patient}'", f"{E}Status": f"({statuses})",
+        }))
+        for statuses in (f"'{xds.APPROVED}'", f"'{xds.APPROVED}','{names.STATUS}Submitted'")
+    ]  # fmt: skip
+    assert len(found[0]) == len(found[1]) > 0
 
 
 def test_q2_too_many_leaves_and_the_way_out(client: SoapClient, patient: str) -> None:
