@@ -10,14 +10,14 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
 from kernel.context import Envelope
 from kernel.identifiers import PatientId, PatientKeys
-from kernel.ledger.ports import ClaimTaken, Ledger, StreamAppend, StreamMoved
+from kernel.ledger.ports import Append, ClaimTaken, Ledger, StreamAppend, StreamMoved
 from kernel.refusals import Refusal, Unavailable
 from registry.patients import commands as patients
 from registry.studies import commands
@@ -201,15 +201,14 @@ class InstanceIntake:
         by_caller: dict[tuple[str, ...], list[Ticket]] = {}
         for ticket in first.values():
             by_caller.setdefault(_caller(ticket.envelope), []).append(ticket)
-        alone = len(by_caller) == 1
-        appends = [(group, self._append_soon(group, alone=alone)) for group in by_caller.values()]
-        for group, pending in appends:
-            self._finish(group, pending)
+        groups = list(by_caller.values())
+        results = self._ledger.append_all([self._append(group) for group in groups])
+        for group, result in zip(groups, results, strict=True):
+            self._finish(group, result)
         if later:
             self._commit(later)
 
-    def _append_soon(self, group: Sequence[Ticket], *, alone: bool = True) -> Future[int]:
-        """Hand in the append of one caller; with no other beside it, commit in this thread."""
+    def _append(self, group: Sequence[Ticket]) -> Append:
         batches: dict[tuple[str, UUID], list[Instance]] = {}
         notes: dict[tuple[str, UUID], list[Rejection]] = {}
         told: dict[UUID, StreamAppend] = {}
@@ -221,7 +220,7 @@ class InstanceIntake:
                 notes.setdefault((header.study_uid, key), []).append(ticket.rejection)
             if ticket.patient is not None and not self._is_known(key):
                 told[key] = ticket.patient
-        append = commands.store(
+        return commands.store(
             [
                 StudyBatch(*whose, tuple(found), tuple(notes.get(whose, ())))
                 for whose, found in batches.items()
@@ -229,36 +228,31 @@ class InstanceIntake:
             told.values(),
             group[0].envelope,
         )
-        committed: Future[int] = Future()
-        try:
-            if not alone:
-                return self._ledger.append_soon(append)
-            committed.set_result(self._ledger.append(append))
-        except Refusal as refusal:
-            committed.set_exception(refusal)
-        return committed
 
-    def _finish(self, group: Sequence[Ticket], pending: Future[int]) -> None:
-        try:
-            pending.result()
-        except StreamMoved as moved:
-            # Another receiver, or the feed, told of the patient a moment ago.
-            self._remember(moved.stream)
-            self._finish(group, self._append_soon(group))
-        except ClaimTaken as taken:
-            self._finish_unclaimed(group, taken)
-        except Refusal as refusal:
-            if len(group) == 1 or isinstance(refusal, Unavailable):
+    def _again(self, group: Sequence[Ticket]) -> None:
+        (result,) = self._ledger.append_all([self._append(group)])
+        self._finish(group, result)
+
+    def _finish(self, group: Sequence[Ticket], result: int | Refusal) -> None:
+        match result:
+            case StreamMoved():
+                # Another receiver, or the feed, told of the patient a moment ago.
+                self._remember(result.stream)
+                self._again(group)
+            case ClaimTaken():
+                self._finish_unclaimed(group, result)
+            case Refusal():
+                if len(group) > 1 and not isinstance(result, Unavailable):
+                    for ticket in group:
+                        self._again((ticket,))
+                    return
                 for ticket in group:
-                    ticket.settle(refusal)
-                return
-            for ticket in group:
-                self._finish((ticket,), self._append_soon((ticket,)))
-        else:
-            for ticket in group:
-                ticket.settle(Outcome.STORED)
-                if ticket.patient is not None:
-                    self._remember(ticket.patient.stream)
+                    ticket.settle(result)
+            case _:
+                for ticket in group:
+                    ticket.settle(Outcome.STORED)
+                    if ticket.patient is not None:
+                        self._remember(ticket.patient.stream)
 
     def _finish_unclaimed(self, group: Sequence[Ticket], taken: ClaimTaken) -> None:
         held = self._ledger.claims(commands.SOP_INSTANCE, [ticket.sop_uid for ticket in group])
@@ -271,7 +265,7 @@ class InstanceIntake:
             else:
                 free.append(ticket)
         if free:
-            self._finish(free, self._append_soon(free))
+            self._again(free)
 
     def _compare(self, ticket: Ticket) -> Outcome | Refusal:
         """Say what becomes of an instance whose SOP Instance UID is held."""

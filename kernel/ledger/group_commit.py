@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from kernel.ledger.admission import Outcome, Prepared
 from kernel.ledger.ports import LedgerUnavailable
-from kernel.refusals import Refusal
 
 MAX_EVENTS = 5000
 MAX_BYTES = 8 * 1024 * 1024
@@ -49,6 +48,13 @@ class Committer:
         With nobody else at it the caller commits itself: two changes of thread cost as much as
         the fsync. Otherwise it waits for a group. Nothing overtakes what was handed in before.
         """
+        (outcome,) = self.commit_all([prepared])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def commit_all(self, prepared: Sequence[Prepared]) -> list[int | Exception]:
+        """Like `commit` for several appends, each for itself; returns what each would."""
         self._refuse_own_thread()
         with self._lock:
             self._refuse_when_closed()
@@ -56,15 +62,12 @@ class Committer:
                 self._turn.acquire()
                 self._outstanding = 1
         if not alone:
-            return self.submit(prepared).result()
+            return [_result(future) for future in [self.submit(one) for one in prepared]]
         try:
-            (outcome,) = self._commit([prepared])
+            return self._commit_group(prepared)
         finally:
             self._settled(1)
             self._turn.release()
-        if isinstance(outcome, Refusal):
-            raise outcome
-        return outcome
 
     def submit(self, prepared: Prepared) -> Future[int]:
         """Queue an append; the future holds its last position, or raises its refusal."""
@@ -107,7 +110,7 @@ class Committer:
                 group, ended = self._gather(first)
                 # A caller may have cancelled while it waited; from here on nobody can.
                 running = [one for one in group if one.future.set_running_or_notify_cancel()]
-                results = self._commit_group(running)
+                results = self._commit_group([one.prepared for one in running])
                 self._settled(len(group))
             for one, result in zip(running, results, strict=True):
                 if isinstance(result, int):
@@ -131,11 +134,11 @@ class Committer:
                 return group, False
         return group, True
 
-    def _commit_group(self, group: list[_Waiting]) -> list[int | Exception]:
+    def _commit_group(self, group: Sequence[Prepared]) -> list[int | Exception]:
         if not group:
             return []
         try:
-            return list(self._commit([one.prepared for one in group]))
+            return list(self._commit(group))
         except LedgerUnavailable as error:
             return [error] * len(group)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to its caller
@@ -144,3 +147,10 @@ class Committer:
             # One append that the database cannot take must not fail its neighbours.
             _log.exception("group commit failed, committing one by one")
             return [result for one in group for result in self._commit_group([one])]
+
+
+def _result(future: Future[int]) -> int | Exception:
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 - whatever it is belongs to its caller
+        return error

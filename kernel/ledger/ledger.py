@@ -20,11 +20,12 @@ from kernel.ledger.chain import Head, Row
 from kernel.ledger.follow import Tail, wait_beyond
 from kernel.ledger.group_commit import Committer
 from kernel.ledger.mapper import FactMapper
-from kernel.ledger.ports import Append, ClaimHeld
+from kernel.ledger.ports import Append, ClaimHeld, LedgerUnavailable
 from kernel.ledger.recorder import LedgerRecorder
 from kernel.ledger.sealing import KeyRing
 from kernel.ledger.sqlite import SqliteRecorder
 from kernel.ledger.topics import TopicTable
+from kernel.refusals import Refusal
 from kernel.times import Clock, micros, now
 
 S = TypeVar("S")
@@ -84,6 +85,34 @@ class EventLedger:
         nothing: Future[int] = Future()
         nothing.set_result(self.head())
         return nothing
+
+    def append_all(self, batches: Sequence[Append]) -> list[int | Refusal]:
+        """Like `append` for several at once, each for itself: its position or its refusal."""
+        outcomes: list[int | Refusal | None] = []
+        prepared: list[Prepared] = []
+        for batch in batches:
+            try:
+                one = self._prepared(batch)
+            except Refusal as refusal:
+                outcomes.append(refusal)
+                continue
+            outcomes.append(None if one.events else self.head())
+            if one.events:
+                prepared.append(one)
+        committed = iter(self._commit_all(prepared))
+        found = [next(committed) if one is None else one for one in outcomes]
+        told: list[int | Refusal] = []
+        for outcome in found:
+            if not isinstance(outcome, (int, Refusal)):
+                raise outcome
+            told.append(outcome)
+        return told
+
+    def _commit_all(self, prepared: Sequence[Prepared]) -> Sequence[int | Exception]:
+        try:
+            return self._committer.commit_all(prepared) if prepared else ()
+        except LedgerUnavailable as refusal:
+            return [refusal] * len(prepared)
 
     def load(self, stream: UUID) -> list[Recorded]:
         """Return the events of one stream in order; empty when it does not exist."""

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from kernel.context import Envelope, current
 from kernel.events import Fact, Recorded
-from kernel.refusals import Conflict, Unavailable
+from kernel.refusals import Conflict, Refusal, Unavailable
 
 S = TypeVar("S")
 
@@ -105,6 +105,10 @@ class Ledger(Protocol):
 
     def append_soon(self, batch: Append) -> Future[int]:
         """Like `append`, without waiting: the future is done when the commit is durable."""
+        ...
+
+    def append_all(self, batches: Sequence[Append]) -> list[int | Refusal]:
+        """Like `append` for several at once, each for itself: its position or its refusal."""
         ...
 
     def load(self, stream: UUID) -> list[Recorded]:

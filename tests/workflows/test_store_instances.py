@@ -41,8 +41,7 @@ class BlindTo:
     """A ledger that has not seen the patient yet when it is asked."""
 
     def __init__(self, ledger):
-        self.append, self.append_soon = ledger.append, ledger.append_soon
-        self.claims = ledger.claims
+        self.append_all, self.claims = ledger.append_all, ledger.claims
 
     def fold(self, stream, initial, apply):
         return initial, 0
@@ -295,26 +294,26 @@ def test_a_full_disk_is_told_and_nothing_is_recorded(archive, monkeypatch):
 
 
 def test_a_ledger_that_cannot_be_written_is_told_and_the_intake_goes_on(archive, monkeypatch):
-    def unavailable(batch):
-        raise LedgerUnavailable("planted")
+    def unavailable(batches):
+        return [LedgerUnavailable("planted") for _ in batches]
 
     with monkeypatch.context() as patch:
-        patch.setattr(archive.ledger, "append", unavailable)
+        patch.setattr(archive.ledger, "append_all", unavailable)
         with pytest.raises(LedgerUnavailable):
             archive.intake.store(offered(archive, instance(1)), CT1)
     assert archive.intake.store(offered(archive, instance(1)), CT1) is Outcome.STORED
 
 
 def test_a_bug_while_leading_does_not_stop_the_others(archive, monkeypatch):
-    real, calls = archive.intake._append_soon, []
+    real, calls = archive.intake._append, []
 
-    def breaks_once(group, **how):
+    def breaks_once(group):
         calls.append(1)
         if len(calls) == 1:
             raise KeyError("planted")
-        return real(group, **how)
+        return real(group)
 
-    monkeypatch.setattr(archive.intake, "_append_soon", breaks_once)
+    monkeypatch.setattr(archive.intake, "_append", breaks_once)
     with ThreadPoolExecutor(4) as pool:
         done = [
             pool.submit(archive.intake.store, offered(archive, instance(n, size=8)), CT1)

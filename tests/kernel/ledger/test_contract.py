@@ -145,6 +145,28 @@ def test_a_claim_no_engine_can_hold_is_invalid(ledger: EventLedger, key: str) ->
         ledger.append(counted(uuid4(), 1, claims=(Claim("uid", key),)))
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_several_appends_at_once_are_each_for_itself(ledger: EventLedger, busy: bool) -> None:
+    known, fresh = uuid4(), uuid4()
+    ledger.append(counted(known, 1, claims=(Claim("uid", "taken", b"a"),)))
+    before = [ledger.append_soon(counted(uuid4(), n)) for n in range(20)] if busy else []
+    first, moved, taken, nothing, last = ledger.append_all((
+        counted(fresh, 1, expected=0),
+        counted(known, 2, expected=0),
+        counted(uuid4(), 3, claims=(Claim("uid", "taken", b"b"),)),
+        Append(()),
+        counted(fresh, 4, expected=1),
+    ))  # fmt: skip
+    assert isinstance(moved, StreamMoved)
+    assert isinstance(taken, ClaimTaken)
+    assert isinstance(first, int)
+    assert isinstance(nothing, int)
+    assert last == first + 1 == ledger.head()
+    assert numbers(ledger, fresh) == [1, 4]
+    assert all(future.result() < first for future in before)
+    assert ledger.append_all(()) == []
+
+
 def test_of_a_group_only_the_offender_is_refused(ledger: EventLedger) -> None:
     known, fresh = uuid4(), uuid4()
     ledger.append(counted(known, 1, claims=(Claim("uid", "taken", b"a"),)))
