@@ -66,7 +66,11 @@ class InitiatingGatewayQuery:
             self._guard.check(
                 call.subject, "query", Resource("document", key), transaction=TRANSACTION
             )
-        asked = [(one, self._ask(query, one, peer, patient)) for one, peer in others]
+        asked = []
+        for one, peer in others:
+            asking = self._ask(query, one, peer, patient)
+            if asking is not None:
+                asked.append((one, asking))
         try:
             if ours:
                 found = etree.fromstring(self._registry(call).body)
@@ -101,10 +105,16 @@ class InitiatingGatewayQuery:
 
     def _ask(
         self, query: GatewayQuery, one: Community, peer: Peer, patient: PatientId | None
-    ) -> Asking:
+    ) -> Asking | None:
+        """Ask a community; None when it knows the patient by no identifier of its own.
+
+        Ours would find nothing there, and is none of its business.
+        """
         theirs = None
         if patient is not None and one.assigning_authority not in {"", patient.authority}:
             theirs = self._communities.correlate(patient, one.assigning_authority)
+            if theirs is None:
+                return None
         home = one.home if query.home else ""
         return self._communities.ask(peer, names.ITI_38, query.for_community(home, theirs))
 

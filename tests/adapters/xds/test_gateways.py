@@ -208,7 +208,8 @@ def test_the_patient_is_asked_for_by_the_id_known_there(
         xds.slot(call.body.find("rim:AdhocQuery", xds.NAMES), "$XDSDocumentEntryPatientId")
         for call in community.asked
     ]
-    assert told == [[f"'O''Neil^^^&{THEIR_AUTHORITY}&ISO'"], [f"'P9^^^&{AUTHORITY}&ISO'"]]
+    # Who is not known there is not asked for: our id is none of their business.
+    assert told == [[f"'O''Neil^^^&{THEIR_AUTHORITY}&ISO'"]]
 
 
 def test_a_query_by_ids_goes_to_the_one_community(client: SoapClient, community: Elsewhere) -> None:
