@@ -260,7 +260,7 @@ def _key(call: Call, request: Message) -> QueryKey:
     holder = _GO_ON if request.interaction == names.GO_ON else _ASKED
     element = request.required(*holder, "queryId")
     query_id = f"{element.get('root', '')}^{element.get('extension', '')}"
-    return QueryKey(call.subject.name, query_id)
+    return QueryKey(f"{call.subject.kind}\x1f{call.subject.name}", query_id)
 
 
 def _with_question(request: Message, asked: OpenQuery) -> Message:

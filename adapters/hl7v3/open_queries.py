@@ -20,11 +20,14 @@ from projections.patient_index.demographics import DemographicQuery
 
 _LOCK_KEY: Final = 0x7069616E6B7571  # "piankuq", for the advisory lock that guards table creation
 _KEPT_MICROS: Final = 3600 * 1_000_000
+_MOST_OPEN: Final = 100
+"""Queries one subject can have open."""
 _metadata: Final = sa.MetaData()
 _OPEN: Final = sa.Table(
     "hl7v3_open_query",
     _metadata,
     sa.Column("id_sha256", sa.String(64), primary_key=True),
+    sa.Column("subject_sha256", sa.String(64), nullable=False, index=True),
     sa.Column("asked_at", sa.BigInteger, nullable=False, index=True),
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
@@ -48,9 +51,15 @@ class QueryKey:
     subject: str
     query_id: str
 
+    @property
+    def owner(self) -> str:
+        """Return what the database knows the subject by."""
+        return _sha256(self.subject)
+
+    @property
     def digest(self) -> str:
-        """Return what the database knows it by."""
-        return hashlib.sha256(f"{self.subject}\x1f{self.query_id}".encode()).hexdigest()
+        """Return what the database knows the query by."""
+        return _sha256(f"{self.subject}\x1f{self.query_id}")
 
 
 class OpenQueries:
@@ -80,14 +89,28 @@ class OpenQueries:
             _metadata.create_all(connection)
 
     def keep(self, key: QueryKey, open_query: OpenQuery) -> None:
-        """Remember where a query goes on; what is older than an hour is forgotten."""
+        """Remember where a query goes on.
+
+        What is older than an hour is forgotten, and the oldest of a subject who opens too many.
+        """
         at = micros(self._clock())
         with self._writer.begin() as connection:
-            stale = sa.or_(_OPEN.c.asked_at < at - _KEPT_MICROS, _OPEN.c.id_sha256 == key.digest())
+            stale = sa.or_(_OPEN.c.asked_at < at - _KEPT_MICROS, _OPEN.c.id_sha256 == key.digest)
             connection.execute(_OPEN.delete().where(stale))
+            surplus = (
+                sa.select(_OPEN.c.id_sha256)
+                .where(_OPEN.c.subject_sha256 == key.owner)
+                .order_by(_OPEN.c.asked_at.desc())
+                .offset(_MOST_OPEN - 1)
+            )
+            if left := list(connection.execute(surplus).scalars()):
+                connection.execute(_OPEN.delete().where(_OPEN.c.id_sha256.in_(left)))
             connection.execute(
                 _OPEN.insert().values(
-                    id_sha256=key.digest(), asked_at=at, body=msgspec.json.encode(open_query)
+                    id_sha256=key.digest,
+                    subject_sha256=key.owner,
+                    asked_at=at,
+                    body=msgspec.json.encode(open_query),
                 )
             )
 
@@ -95,7 +118,7 @@ class OpenQueries:
         """Return an open query; None when it is unknown, done, or too old."""
         oldest = micros(self._clock()) - _KEPT_MICROS
         wanted = sa.select(_OPEN.c.body).where(
-            _OPEN.c.id_sha256 == key.digest(), _OPEN.c.asked_at >= oldest
+            _OPEN.c.id_sha256 == key.digest, _OPEN.c.asked_at >= oldest
         )
         with self._reader.connect() as connection:
             body = connection.execute(wanted).scalar()
@@ -104,10 +127,14 @@ class OpenQueries:
     def forget(self, key: QueryKey) -> bool:
         """Forget a query; tell whether there was one."""
         with self._writer.begin() as connection:
-            gone = connection.execute(_OPEN.delete().where(_OPEN.c.id_sha256 == key.digest()))
+            gone = connection.execute(_OPEN.delete().where(_OPEN.c.id_sha256 == key.digest))
         return gone.rowcount > 0
 
     def close(self) -> None:
         """Close the connections."""
         self._reader.dispose()
         self._writer.dispose()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
