@@ -39,6 +39,19 @@ _AWAY: Final = (Unavailable, *AWAY)
 """What says that a tier or the database cannot serve now; anything else is poison."""
 
 
+_MOVE: Final = (
+    GENERATIONS.update()
+    .where(
+        GENERATIONS.c.view == sa.bindparam("of_view"),
+        GENERATIONS.c.generation == sa.bindparam("of_generation"),
+        GENERATIONS.c.position == sa.bindparam("seen"),
+        GENERATIONS.c.state.in_((LIVE, BUILDING)),
+    )
+    .values(position=sa.bindparam("reached"))
+)
+"""Made once: for each view and batch, making the statement cost more than running it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lag:
     """How far a generation of a view is behind its ledger."""
@@ -63,14 +76,13 @@ def _move(connection: sa.Connection, generation: Generation, position: int) -> b
     first and then finds that there is nothing left to do, so no event is applied twice.
     """
     moved = connection.execute(
-        GENERATIONS.update()
-        .where(
-            GENERATIONS.c.view == generation.view,
-            GENERATIONS.c.generation == generation.generation,
-            GENERATIONS.c.position == generation.position,
-            GENERATIONS.c.state.in_((LIVE, BUILDING)),
-        )
-        .values(position=position)
+        _MOVE,
+        {
+            "of_view": generation.view,
+            "of_generation": generation.generation,
+            "seen": generation.position,
+            "reached": position,
+        },
     )
     return moved.rowcount == 1
 
@@ -210,8 +222,11 @@ class Runner:
                 spec = self._database.specs[generation.view]
                 wanted = _wanted(spec, [e for e in batch if e.position > generation.position])
                 try:
+                    if not wanted:
+                        _move(connection, generation, batch[-1].position)
+                        continue
                     with connection.begin_nested():
-                        if _move(connection, generation, batch[-1].position) and wanted:
+                        if _move(connection, generation, batch[-1].position):
                             self._projection(generation, spec).apply(connection, wanted)
                 except Exception as problem:  # noqa: BLE001 - told apart in _one_by_one
                     failed.append((generation, problem))

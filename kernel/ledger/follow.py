@@ -32,6 +32,12 @@ class Pulse:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._beats = 0
+        self._waiting = 0
+
+    @property
+    def awaited(self) -> bool:
+        """Tell whether anybody waits: else nobody needs to look for commits."""
+        return self._waiting > 0
 
     @property
     def beats(self) -> int:
@@ -47,7 +53,11 @@ class Pulse:
     def wait(self, seen: int, timeout_seconds: float) -> bool:
         """Wait until the count differs from `seen`; tells whether it does."""
         with self._condition:
-            return self._condition.wait_for(lambda: self._beats != seen, timeout_seconds)
+            self._waiting += 1
+            try:
+                return self._condition.wait_for(lambda: self._beats != seen, timeout_seconds)
+            finally:
+                self._waiting -= 1
 
 
 class Tail(Generic[T]):

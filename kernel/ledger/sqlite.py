@@ -261,6 +261,9 @@ class SqliteRecorder(LedgerRecorder):
         pause, last = quick, None
         poller: sqlite3.Connection | None = None
         while not self._closed.wait(pause):
+            if not self.pulse.awaited:
+                pause = slow  # whoever comes to wait looks at the ledger himself first
+                continue
             try:
                 poller = poller or self._connect()
                 (seen,) = poller.execute("PRAGMA data_version").fetchone()
