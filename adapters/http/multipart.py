@@ -16,9 +16,10 @@ from typing import Final, TypeAlias
 from adapters.http.media_types import MediaType
 from adapters.http.refusals import BadMultipart, BodyTooLarge
 
-_MAX_BOUNDARY: Final = 70
+_MAX_BOUNDARY: Final = 200
+"""RFC 2046 5.1.1 allows 70; Orthanc sends two UUIDs, which are 73."""
 _MAX_LINE: Final = 256
-_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
+_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,199}[0-9A-Za-z'()+_,\-./:=?]")
 
 
 @dataclass(frozen=True, slots=True)

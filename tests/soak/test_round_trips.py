@@ -28,6 +28,7 @@ def test_every_file_comes_back_as_it_went(
     assert not round_trip.by_dcmtk(pianku, dicom_corpus.distinct(sent, 300), tmp_path)
     with orthanc("ROUND") as archive:
         assert not round_trip.by_orthanc(pianku, archive, dicom_corpus.distinct(sent, 500))
+        assert not round_trip.by_orthanc_web(pianku, archive, dicom_corpus.distinct(sent, 800))
     assert not round_trip.by_web(pianku, dicom_corpus.distinct(samples, 700))
 
 

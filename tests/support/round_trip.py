@@ -107,6 +107,28 @@ def by_orthanc(
     return {**missing, **compared(samples, orthanc_files(archive))}
 
 
+def by_orthanc_web(
+    pianku: RunningPianku, archive: Orthanc, samples: Sequence[Sample]
+) -> dict[str, str]:
+    """Send by Orthanc's DICOMweb client, empty it, fetch back by the same; tell what is wrong."""
+    server = {"Url": f"{pianku.http}/dicom-web/", "HttpHeaders": pianku.token("system")}
+    archive.call("/dicom-web/servers/pianku", server, method="PUT")
+    for one in samples:
+        request = urllib.request.Request(f"{archive.rest}/instances", data=one.octets)
+        with urllib.request.urlopen(request, timeout=60):
+            pass
+    for study in archive.call("/studies"):
+        archive.call("/dicom-web/servers/pianku/stow", {"Resources": [study], "Synchronous": True})
+    for study in archive.call("/studies"):
+        archive.call(f"/studies/{study}", method="DELETE")
+    for study in dict.fromkeys(one.study_uid for one in samples):
+        archive.call(
+            "/dicom-web/servers/pianku/retrieve",
+            {"Resources": [{"Study": study}], "Synchronous": True},
+        )
+    return compared(samples, orthanc_files(archive))
+
+
 def orthanc_files(archive: Orthanc) -> dict[str, bytes]:
     """Return the files an Orthanc holds by SOP Instance UID."""
     found = {}

@@ -44,6 +44,21 @@ def test_from_orthanc_to_orthanc_no_element_changes(
         assert not round_trip.by_orthanc(pianku, archive, sent)
 
 
+@pytest.mark.peer("orthanc")
+def test_by_orthancs_dicomweb_client_both_ways_no_element_changes(
+    pianku: RunningPianku, samples: list[dicom_corpus.Sample]
+) -> None:
+    sent = dicom_corpus.distinct(round_trip.readable(samples), 700)
+
+    with orthanc("WEBROUND") as archive:
+        assert not round_trip.by_orthanc_web(pianku, archive, sent)
+        found = archive.call(
+            "/dicom-web/servers/pianku/qido",
+            {"Uri": "/studies", "Arguments": {"StudyInstanceUID": sent[0].study_uid}},
+        )
+        assert found[0]["0020000D"]["Value"] == sent[0].study_uid
+
+
 def test_over_the_web_no_octet_changes(
     pianku: RunningPianku, samples: list[dicom_corpus.Sample]
 ) -> None:
