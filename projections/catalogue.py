@@ -16,5 +16,6 @@ VIEWS: Final[dict[str, str]] = {
     "permissions": "accounts, tokens, AE titles and certificates in force",
     "storage_map": "where every instance and frame lies",
     "study_index": "studies, series and instances for lists, C-FIND and QIDO-RS",
+    "worklist": "exam orders scheduled or under way, for the modality worklist",
 }
 """View name -> what it answers."""

@@ -13,9 +13,11 @@ from adapters.dimse.endpoint import DimseServer
 from adapters.dimse.limits import Limits
 from adapters.dimse.n_event_report import CommitmentReport
 from projections.commitments.view import Commitments
+from projections.worklist.view import Worklist
 from registry.commitments.values import Retrying
 from server.wiring import Installation
 from workflows.commit_to_storage import StorageCommitment
+from workflows.place_orders import PlaceOrders
 from workflows.report_commitments import CommitmentReporter
 
 
@@ -31,6 +33,7 @@ def dimse_server(here: Installation, listener: socket.socket) -> DimseServer:
         blobs=here.blobs,
         guard=here.guard,
         commits=storage_commitment(here),
+        worklist=Worklist(here.views),
         limits=Limits(max_associations=told.max_associations),
     )
 
@@ -45,6 +48,11 @@ def storage_commitment(here: Installation) -> StorageCommitment:
     )
     queue = Commitments(here.views)
     return StorageCommitment(here.facts, queue, here.storage, here.blobs, retrying=retrying)
+
+
+def place_orders(here: Installation) -> PlaceOrders:
+    """Return what takes exam orders."""
+    return PlaceOrders(here.facts, here.keys.patient_keys)
 
 
 def commitment_reporter(here: Installation) -> CommitmentReporter:

@@ -16,6 +16,7 @@ from registry.access import events as access
 from registry.audit import events as audit
 from registry.commitments import events as commitments
 from registry.documents import events as documents
+from registry.orders import events as orders
 from registry.patients import events as patients
 from registry.studies import events as studies
 from registry.subscriptions import events as subscriptions
@@ -27,6 +28,7 @@ _ROOMS: Final[tuple[ModuleType, ...]] = (
     commitments,
     documents,
     objects,
+    orders,
     patients,
     studies,
     subscriptions,

@@ -43,6 +43,7 @@ from projections.storage_map.view import StorageMap
 from projections.study_index import projection as study_index
 from projections.study_index.search import Searches
 from projections.study_index.view import StudyIndex
+from projections.worklist import projection as worklist
 from registry.documents.code_sets import CodeSets
 from registry.documents.commands import Rules
 from repository.instances.stored import StoredInstances
@@ -171,6 +172,7 @@ class Installation:
             document_index.SPEC,
             delivery_queue.SPEC,
             commitments.SPEC,
+            worklist.SPEC,
             audit_trail.SPEC,
             study_index.spec(stored),
             storage_map.spec(stored),

@@ -27,6 +27,7 @@ from adapters.dimse.n_action import CommitmentScp, Commits
 from adapters.dimse.ports import Guard, Intake
 from adapters.dimse.retrieval import Map, Sources
 from adapters.dimse.wire import Wire
+from adapters.dimse.worklist import Worklist, WorklistScp
 from repository.tiers.ports import BlobStore
 
 log = logging.getLogger("pianku.dimse")
@@ -48,6 +49,7 @@ class DimseServer:
         blobs: BlobStore,
         guard: Guard,
         commits: Commits | None = None,
+        worklist: Worklist | None = None,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -70,6 +72,8 @@ class DimseServer:
         }
         if commits is not None:
             self._services[0x0130, Operation.COMMIT] = CommitmentScp(commits)
+        if worklist is not None:
+            self._services[0x0020, Operation.WORKLIST] = WorklistScp(worklist)
 
     def run(self) -> None:
         """Accept associations until `stop`; returns when those under way have finished."""

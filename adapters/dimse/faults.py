@@ -88,6 +88,7 @@ _TABLES: Final = {
     Operation.MOVE: _RETRIEVE,
     Operation.GET: _RETRIEVE,
     Operation.COMMIT: _COMMIT,
+    Operation.WORKLIST: _QUERY,
 }
 
 # result, source, reason (PS3.8 9.3.4)

@@ -30,9 +30,11 @@ from projections.storage_map.view import StorageMap
 from projections.study_index import projection as study_index
 from projections.study_index.search import Searches
 from projections.study_index.view import StudyIndex
+from projections.worklist import projection as worklist_view
 from registry.access.values import Resource, Subject
 from registry.commitments import events as commitments
 from registry.documents import events as documents
+from registry.orders import events as orders
 from registry.patients import events as patients
 from registry.studies import events as studies
 from repository.instances.header import identify
@@ -45,7 +47,7 @@ from workflows.store_instances import InstanceIntake
 AUTHORITY = "1.2.826.0.1.3680043.10.99"
 FACTS = [
     fact
-    for room in (studies, patients, documents, objects, commitments)
+    for room in (studies, patients, documents, objects, commitments, orders)
     for fact in vars(room).values()
     if isinstance(fact, type) and getattr(fact, "TOPIC", None)
 ]
@@ -125,7 +127,12 @@ class Views:
         self.database = ViewsDatabase(
             reader,
             writer,
-            [study_index.spec(source), storage_map.spec(source), commitments_view.SPEC],
+            [
+                study_index.spec(source),
+                storage_map.spec(source),
+                commitments_view.SPEC,
+                worklist_view.SPEC,
+            ],
             {"facts": ledger.head},
         )
         self.database.create()
