@@ -34,6 +34,9 @@ log = logging.getLogger("pianku.projections")
 _BATCH: Final = 1000
 _ATTEND_SECONDS: Final = 1.0
 _GULP_SECONDS: Final = 0.25
+_LONG_GULP_SECONDS: Final = 1.0
+_SHARE: Final = 20
+"""While nobody waits the projector takes no more than about a twentieth of the time."""
 _GULP_WITHOUT_BELL_SECONDS: Final = 0.02
 _AWAY: Final = (Unavailable, *AWAY)
 """What says that a tier or the database cannot serve now; anything else is poison."""
@@ -158,7 +161,9 @@ class Runner:
         """
         bell = self._database.bells.get(ledger)
         if bell is not None and bell.listen():
-            bell.wait(began + _GULP_SECONDS - time.monotonic())
+            ended = time.monotonic()
+            gulp = max(_GULP_SECONDS, min(_SHARE * (ended - began), _LONG_GULP_SECONDS))
+            bell.wait(began + gulp - ended)
         else:
             self._stopping.wait(max(0.0, began + _GULP_WITHOUT_BELL_SECONDS - time.monotonic()))
 
