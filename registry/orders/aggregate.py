@@ -1,7 +1,7 @@
 """What is known of one order when a command decides.
 
-State made of the facts of `events.py`; what applies them only assigns. Imported by `commands.py`
-alone.
+State made of the facts of `events.py` (design A3, PS3.3 C.4.10); apply only assigns. Imported by
+`commands.py` alone.
 """
 
 from __future__ import annotations
