@@ -47,6 +47,8 @@ from workflows.remove_metadata import RemoveMetadata
 from workflows.summarise_imaging import ImagingSummary
 from workflows.update_documents import UpdateDocuments
 
+MAX_RESULTS = 120
+"""Objects of one answer; more than the tests together give one patient."""
 LIMITS = Limits(root_bytes=1 << 20, part_bytes=4 << 20, parts=20, total_bytes=16 << 20)
 
 
@@ -128,7 +130,7 @@ def serve(
                 patient_keys=node.place.keys,
                 **on_demand_and_removal(node),
                 limits=LIMITS,
-                max_results=50,
+                max_results=MAX_RESULTS,
                 communities=communities,
                 replies=replies,
             )

@@ -6,7 +6,7 @@ from adapters.xds import names
 from tests.support import xds
 from tests.support.soap import SoapClient
 from tests.support.submissions import AUTHORITY, entry, submission
-from tests.support.xds_node import Node, register
+from tests.support.xds_node import MAX_RESULTS, Node, register
 
 
 def test_too_many_leaves_are_refused_and_as_many_references_given(
@@ -14,7 +14,7 @@ def test_too_many_leaves_are_refused_and_as_many_references_given(
 ) -> None:
     patient = f"MANY^^^&{AUTHORITY}&ISO"
     node.identify(patient)
-    answer = register(client, submission(*(entry(patient) for _ in range(51))))
+    answer = register(client, submission(*(entry(patient) for _ in range(MAX_RESULTS + 1))))
     assert xds.status(answer) == xds.SUCCESS, answer.text()
     parameters = {
         "$XDSDocumentEntryPatientId": f"'{patient}'",
@@ -24,7 +24,7 @@ def test_too_many_leaves_are_refused_and_as_many_references_given(
     assert xds.errors(leaves) == ["XDSTooManyResults"]
     assert xds.objects(leaves) == []
     references = xds.stored_query(client, xds.FIND_DOCUMENTS, parameters, return_type="ObjectRef")
-    assert len(xds.objects(references)) == 51
+    assert len(xds.objects(references)) == MAX_RESULTS + 1
 
 
 def test_what_was_acknowledged_is_found_at_once(node: Node, client: SoapClient) -> None:

@@ -80,15 +80,13 @@ def accesses(node: Node) -> list[Any]:
 def test_rad68_a_foreign_manifest_is_filed_without_remark(node: Node, client: SoapClient) -> None:
     manifest = described()
     before = len(accesses(node))
-    answer = send(client, manifest)
+    kos = foreign_kos(STUDY, SERIES, sop_uid=manifest.unique_id)
+    answer = send(client, manifest, kos)
     assert xds.status(answer) == xds.SUCCESS, answer.text()
     assert told(answer) == []
     (recorded,) = accesses(node)[before:]
     assert (recorded.outcome, recorded.count) == ("success", 1)
-    kos = foreign_kos(STUDY, SERIES, sop_uid=manifest.unique_id)
-    assert len(xds.retrieve(client, REPOSITORY, [manifest.unique_id])[manifest.unique_id]) == len(
-        kos
-    )
+    assert xds.retrieve(client, REPOSITORY, [manifest.unique_id])[manifest.unique_id] == kos
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, "1.2.840.10008.1.2.1.99"])

@@ -24,7 +24,7 @@ from tests.support import xds
 from tests.support.foreign_xds import IHE, Element, drop, find, set_values
 from tests.support.soap import Answer, SoapClient
 from tests.support.submissions import OTHER_PATIENT, REPOSITORY
-from tests.support.xds_node import Node
+from tests.support.xds_node import MAX_RESULTS, Node
 
 E = "$XDSDocumentEntry"
 GET_DOCUMENTS = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4"
@@ -80,7 +80,7 @@ def two_patients(client: SoapClient, patient: str) -> Answer:
 
 
 def too_many(client: SoapClient, patient: str) -> Answer:
-    many = [f"D{n}" for n in range(51)]
+    many = [f"D{n}" for n in range(MAX_RESULTS + 1)]
     foreign.register(client, foreign.request(
         foreign.submission_set(patient), *(foreign.document(patient, d) for d in many),
         *map(foreign.member, many)))  # fmt: skip

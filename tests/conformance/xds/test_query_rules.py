@@ -20,7 +20,7 @@ from tests.support import xds
 from tests.support.foreign_xds import CONFIDENTIALITY, IHE, ITI51
 from tests.support.soap import Answer, SoapClient
 from tests.support.submissions import AUTHORITY
-from tests.support.xds_node import Node
+from tests.support.xds_node import MAX_RESULTS, Node
 
 GET_ALL = "urn:uuid:10b545ea-725c-446d-9b95-8aeb444eddf3"
 GET_DOCUMENTS = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4"
@@ -128,7 +128,7 @@ def test_q2_what_is_no_status_counts_as_none(client: SoapClient, shelf: Shelf) -
 
 
 def test_q2_too_many_leaves_and_the_way_out(client: SoapClient, patient: str) -> None:
-    many = [f"D{n}" for n in range(51)]
+    many = [f"D{n}" for n in range(MAX_RESULTS + 1)]
     submit = foreign.request(
         foreign.submission_set(patient),
         *(foreign.document(patient, own_id) for own_id in many),
@@ -140,7 +140,7 @@ def test_q2_too_many_leaves_and_the_way_out(client: SoapClient, patient: str) ->
     assert (xds.errors(answer), xds.objects(answer)) == (["XDSTooManyResults"], [])
     (error,) = answer.body.iterfind(".//rs:RegistryError", xds.NAMES)
     assert "ObjectRef" in error.get("codeContext", "")
-    assert len(xds.objects(foreign.query(client, xds.FIND_DOCUMENTS, asked, leaf=False))) == 51
+    assert len(xds.objects(foreign.query(client, xds.FIND_DOCUMENTS, asked, leaf=False))) == MAX_RESULTS + 1
 
 
 @pytest.mark.parametrize(
