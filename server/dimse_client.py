@@ -34,7 +34,7 @@ _PENDING: Final = frozenset({0xFF00, 0xFF01})
 class PeerUnavailable(Unavailable):
     """The other node cannot be reached, or accepts no association."""
 
-    code = "peer_unavailable"
+    code = "dimse_peer_unavailable"
 
 
 class BadKey(Invalid):
