@@ -57,6 +57,13 @@ class CrossReferences:
         if other.patient_key in self._groups[person]:
             return
         theirs = self._of(other)
+        if not self._may_hold(person, other):
+            # It is the first whom the message takes from where it was, alone.
+            person = theirs or uuid4()
+            self._groups.setdefault(person, {})
+            self._move(first, person)
+            self._move(other, person)
+            return
         company = [other] if theirs is None else list(self._groups[theirs].values())
         if not self._may_hold(person, *company):
             company = [other]

@@ -250,6 +250,16 @@ def test_a_local_identity_an_image_names_is_known_to_xds(world: World) -> None:
     assert not world.identity("L", LOCAL).state.local
 
 
+def test_a_local_identifier_told_first_moves_to_whom_the_message_names() -> None:
+    world = World()
+    first, local, other = world.identity("A"), world.identity("L1", LOCAL), world.identity("B")
+    world.feed(first, local)
+
+    world.feed(world.identity("L1", LOCAL), other)
+
+    assert world.groups() == {frozenset({"A"}), frozenset({"B", "L1"})}
+
+
 @for_all(
     st.lists(
         st.tuples(
