@@ -140,10 +140,8 @@ def test_q2_too_many_leaves_and_the_way_out(client: SoapClient, patient: str) ->
     assert (xds.errors(answer), xds.objects(answer)) == (["XDSTooManyResults"], [])
     (error,) = answer.body.iterfind(".//rs:RegistryError", xds.NAMES)
     assert "ObjectRef" in error.get("codeContext", "")
-    assert (
-        len(xds.objects(foreign.query(client, xds.FIND_DOCUMENTS, asked, leaf=False)))
-        == MAX_RESULTS + 1
-    )
+    references = foreign.query(client, xds.FIND_DOCUMENTS, asked, leaf=False)
+    assert len(xds.objects(references)) == MAX_RESULTS + 1
 
 
 @pytest.mark.parametrize(
