@@ -144,9 +144,14 @@ def full_registry(report: Report, chosen: argparse.Namespace, folder: Path) -> N
         dsn = stack.enter_context(cluster()).dsn if chosen.postgresql else None
         settings = dict(pair.split("=", 1) for pair in chosen.set)
         target = stack.enter_context(our_server(folder, dsn=dsn, settings=settings))
-        registry.filled(target.running, chosen.documents)
-        registry.measure(report, target, chosen.documents)
-        registry.large_documents(report, target)
+        try:
+            registry.filled(target.running, chosen.documents)
+            registry.measure(report, target, chosen.documents)
+            registry.large_documents(report, target)
+        except Exception:
+            # The folder is about to be removed, and what the server said of it with it.
+            print(target.running.log(20_000), flush=True)
+            raise
 
 
 def measure_served(
