@@ -38,16 +38,22 @@ class OpenedDataset:
 
     transfer_syntax: str
     size: int
-    chunks: Callable[[], Iterator[bytes]]
+    chunks: Callable[[], Iterator[bytes | memoryview]]
 
 
 def open_dataset(blobs: BlobStore, key: str) -> OpenedDataset:
     """Open the data set of an object as it is stored; raises ObjectMissing, NotPart10."""
-    meta = read_meta(blobs.read(key, 0, _META))
-    size = blobs.size(key) - meta.dataset_offset
+    # Most instances are shorter than a chunk: opened and read whole in one go.
+    ahead = max(_META, _CHUNK)
+    head = blobs.read(key, 0, ahead)
+    meta = read_meta(head[:_META])
+    first = memoryview(head)[meta.dataset_offset :]
+    whole = len(head) if len(head) < ahead else blobs.size(key)
+    size = whole - meta.dataset_offset
 
-    def chunks() -> Iterator[bytes]:
-        for at in range(0, size, _CHUNK):
+    def chunks() -> Iterator[bytes | memoryview]:
+        yield first
+        for at in range(len(first), size, _CHUNK):
             yield blobs.read(key, meta.dataset_offset + at, min(_CHUNK, size - at))
 
     return OpenedDataset(meta.transfer_syntax, size, chunks)

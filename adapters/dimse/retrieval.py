@@ -34,7 +34,7 @@ from projections.storage_map.view import Location
 from projections.study_index.attributes import Level as IndexLevel
 from registry.access.values import Resource
 from repository.tiers.ports import BlobStore
-from workflows.retrieve_object import open_as
+from workflows.retrieve_object import OpenedDataset, open_as
 
 log = logging.getLogger("pianku.dimse")
 _TELL_SECONDS: Final = 0.5
@@ -70,6 +70,14 @@ class Sources:
     index: Index
     storage_map: Map
     blobs: BlobStore
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An instance that is ready to be sent, and the context it goes in."""
+
+    context: Context
+    opened: OpenedDataset
 
 
 @dataclass(slots=True)
@@ -171,11 +179,17 @@ class Transfer:
         """Send everything; returns the final status of PS3.4 C.4.2.1.5 and C.4.3.1.4."""
         usable = tuple(contexts)
         progress = self.progress
+        following = self._prepared(usable, 0)
         for number, location in enumerate(self._found):
             if is_cancelled():
                 return faults.CANCELLED
+            prepared = following
             try:
-                word = self._send(messages, usable, location, number, originator or {})
+                if isinstance(prepared, Prepared):
+                    self._send(messages, prepared, location, number, originator or {})
+                # The next one is read (or decoded) while the peer stores this one.
+                following = self._prepared(usable, number + 1)
+                word = self._answer_of(messages) if isinstance(prepared, Prepared) else prepared
             except (PeerClosed, PeerStalled, Interrupted) as problem:
                 if messages is self._association.messages:
                     raise
@@ -209,38 +223,41 @@ class Transfer:
         self.progress.failed.extend(one.sop_uid for one in left)
         self.progress.remaining = 0
 
-    def _send(
-        self,
-        messages: Messages,
-        contexts: Sequence[Context],
-        location: Location,
-        number: int,
-        originator: dict[int, int | str],
-    ) -> int:
+    def _prepared(self, contexts: Sequence[Context], number: int) -> Prepared | int:
+        """Open the instance of that number; the status of its failure when it cannot be sent."""
+        if number >= len(self._found):
+            return faults.PROCESSING_FAILURE
+        location = self._found[number]
         context = to_send(contexts, location.sop_class, location.transfer_syntax)
         if context is None:
             return faults.NO_SUCH_SOP_CLASS
         try:
-            opened = open_as(self._blobs, location.key, context.transfer_syntax)
+            return Prepared(context, open_as(self._blobs, location.key, context.transfer_syntax))
         except Refusal as refusal:
             log.warning("instance not sent", extra={"code": refusal.code})
             return faults.PROCESSING_FAILURE
-        messages.send(
-            context.id,
-            encode.command(
-                {
-                    0x0002: location.sop_class,
-                    0x0100: _STORE_RQ,
-                    0x0110: number % 0xFFFF + 1,
-                    0x0700: _MEDIUM,
-                    0x0800: 0,
-                    0x1000: location.sop_uid,
-                    **originator,
-                }
-            ),
+
+    def _send(
+        self,
+        messages: Messages,
+        prepared: Prepared,
+        location: Location,
+        number: int,
+        originator: dict[int, int | str],
+    ) -> None:
+        command = encode.command(
+            {
+                0x0002: location.sop_class,
+                0x0100: _STORE_RQ,
+                0x0110: number % 0xFFFF + 1,
+                0x0700: _MEDIUM,
+                0x0800: 0,
+                0x1000: location.sop_uid,
+                **originator,
+            }
         )
-        messages.send_dataset(context.id, opened.chunks(), opened.size)
-        return self._answer_of(messages)
+        opened = prepared.opened
+        messages.send_dataset(prepared.context.id, command, opened.chunks(), opened.size)
 
     def _answer_of(self, messages: Messages) -> int:
         while True:

@@ -19,6 +19,8 @@ from adapters.dimse.limits import Limits
 _BUFFER: Final = 256 << 10
 _AHEAD: Final = 4 << 10
 """Read beyond what is asked for, at most: heads come through the buffer, pixels past it."""
+_PARTS: Final = 512
+"""Pieces that one system call gathers, at most (Linux takes 1024)."""
 _LINGER_SECONDS: Final = 2.0
 _LINGER_OCTETS: Final = 4 << 20
 
@@ -112,6 +114,25 @@ class Wire:
             raise PeerStalled("the peer takes nothing") from None
         except OSError as problem:
             raise PeerClosed(str(problem)) from None
+
+    def send_parts(self, parts: list[bytes | memoryview]) -> None:
+        """Send all of `parts`, in order and in few system calls; raises PeerClosed, PeerStalled."""
+        if self._tls:
+            self.send(b"".join(parts))
+            return
+        at = 0
+        while at < len(parts):
+            try:
+                sent = self._sock.sendmsg(parts[at : at + _PARTS])
+            except (TimeoutError, BlockingIOError):
+                raise PeerStalled("the peer takes nothing") from None
+            except OSError as problem:
+                raise PeerClosed(str(problem)) from None
+            while at < len(parts) and sent >= len(parts[at]):
+                sent -= len(parts[at])
+                at += 1
+            if sent:
+                parts[at] = memoryview(parts[at])[sent:]
 
     def close(self, *, is_stopping: Callable[[], bool] = lambda: False) -> None:
         """Close; what we sent last reaches the peer (he closes first, for a moment)."""
