@@ -12,6 +12,7 @@ from datetime import datetime
 from kernel.ledger.ports import Append, Ledger, StreamMoved
 from registry.access import commands
 from registry.access.commands import NewToken
+from registry.access.values import NO_LIMITS, AeLimits
 
 
 class AccessAdministration:
@@ -96,11 +97,17 @@ class AccessAdministration:
         *,
         host: str = "",
         port: int = 0,
+        limits: AeLimits = NO_LIMITS,
     ) -> int:
         """Allow an AE title, or change what it is allowed."""
         return self._facts.append(
             commands.allow_ae(
-                ae_title=ae_title, networks=networks, rights=rights, host=host, port=port
+                ae_title=ae_title,
+                networks=networks,
+                rights=rights,
+                host=host,
+                port=port,
+                limits=limits,
             )
         )
 

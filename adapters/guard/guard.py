@@ -26,10 +26,10 @@ from kernel.context import Envelope, current
 from kernel.ledger.ports import Ledger
 from kernel.refusals import Forbidden, Refusal, Unauthenticated, Unavailable
 from kernel.times import Clock, dtm, from_micros, now, pad_dtm
-from projections.permissions.view import AccountRow, Snapshot
+from projections.permissions.view import AccountRow, AeTitleRow, Snapshot
 from registry.access.decision import decide
 from registry.access.refusals import CsrfMissing, PasswordMustChange, SignedOut
-from registry.access.values import AE_RIGHTS, Resource, Role, Subject
+from registry.access.values import AE_RIGHTS, NO_LIMITS, AeLimits, Resource, Role, Subject
 from registry.audit import commands as audit
 
 T = TypeVar("T")
@@ -109,9 +109,25 @@ class Guard:
             raise SignedOut
         return found
 
-    def ae_subject(self, calling_ae: str, address: str) -> Subject:
-        """Return the caller of a DICOM association; raises Unauthenticated."""
-        return self._named_subject(calling_ae.strip(), address, "dimse")
+    def ae_subject(self, calling_ae: str, address: str, fingerprint: str | None = None) -> Subject:
+        """Return the caller of a DICOM association; raises Unauthenticated.
+
+        `fingerprint` names the certificate he showed, empty: TLS without one, None: no TLS.
+        """
+        title = calling_ae.strip()
+        subject = self._named_subject(title, address, "dimse")
+        held = self.ae_limits(title)
+        if (held.tls and fingerprint is None) or (
+            held.certificates and fingerprint not in held.certificates
+        ):
+            self._refused("dimse", address, "ae_certificate")
+            raise Unauthenticated("the calling application must come by TLS, as it is known")
+        return subject
+
+    def ae_limits(self, ae_title: str) -> AeLimits:
+        """Return what an AE title is held to beside its rights."""
+        row = _titled(self.directory.current(), ae_title.strip())
+        return NO_LIMITS if row is None else row.limits
 
     def mllp_subject(self, application: str, address: str, fingerprint: str = "") -> Subject:
         """Return the sender of an HL7 v2 message (MSH-3 and network, or its certificate)."""
@@ -273,9 +289,7 @@ class Guard:
         return Subject(row.token_id, "token", frozenset(row.roles), seen.address, row.label)
 
     def _named_subject(self, name: str, address: str, protocol: str) -> Subject:
-        row = self._look_up(
-            lambda snapshot: snapshot.ae_titles.get(name) or snapshot.ae_titles.get("*")
-        )
+        row = self._look_up(lambda snapshot: _titled(snapshot, name))
         if row is not None and _within(address, row.networks):
             return Subject(name, "ae", _SYSTEM, address, row.ae_title, frozenset(row.rights))
         if self._loopback_system and is_loopback(address):
@@ -302,6 +316,10 @@ class Guard:
 def credential(account: AccountRow) -> str:
     """Return what names the account's present password in a session, without telling it."""
     return hashlib.sha256(account.password_hash.encode()).hexdigest()
+
+
+def _titled(snapshot: Snapshot, name: str) -> AeTitleRow | None:
+    return snapshot.ae_titles.get(name) or snapshot.ae_titles.get("*")
 
 
 def _same(told: str, expected: str) -> bool:

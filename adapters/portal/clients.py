@@ -16,7 +16,7 @@ from adapters.portal.decode import AeTitleGrant, CertificateTrust, NewToken
 from adapters.portal.faults import PROBLEMS, PortalRoute
 from adapters.portal.ports import Portal
 from kernel.times import from_micros, parse_dtm
-from projections.permissions.view import TokenRow
+from projections.permissions.view import AeTitleRow, TokenRow
 from registry.access.values import Resource, Subject
 
 _TOKEN: Final = Resource("token")
@@ -77,16 +77,7 @@ def _add_ae_titles(router: APIRouter, portal: Portal) -> None:
             _check(portal, subject, _AE_TITLE)
             rows = portal.guard.directory.refresh().ae_titles.values()
             _record(portal, subject, _AE_TITLE, "listed", len(rows))
-            return [
-                encode.AeTitle(
-                    ae_title=row.ae_title,
-                    networks=list(row.networks),
-                    rights=list(row.rights),
-                    host=row.host,
-                    port=row.port,
-                )
-                for row in sorted(rows, key=lambda row: row.ae_title)
-            ]
+            return [_ae_title(row) for row in sorted(rows, key=lambda row: row.ae_title)]
 
     @router.post("/ae-titles", status_code=201)
     def allow_ae_title(grant: AeTitleGrant, request: Request) -> encode.AeTitle:
@@ -94,19 +85,18 @@ def _add_ae_titles(router: APIRouter, portal: Portal) -> None:
         with portal.caller(request) as subject:
             _check(portal, subject, _AE_TITLE)
             portal.administration.allow_ae(
-                grant.ae_title, grant.networks, grant.rights, host=grant.host, port=grant.port
+                grant.ae_title,
+                grant.networks,
+                grant.rights,
+                host=grant.host,
+                port=grant.port,
+                limits=grant.limits.values(),
             )
             title = grant.ae_title.strip()
             row = portal.guard.directory.refresh().ae_titles[title]
             told = f"allowed {title}: {','.join(row.rights)} from {','.join(row.networks)}"
             _record(portal, subject, _AE_TITLE, told)
-            return encode.AeTitle(
-                ae_title=title,
-                networks=list(row.networks),
-                rights=list(row.rights),
-                host=row.host,
-                port=row.port,
-            )
+            return _ae_title(row)
 
     @router.delete("/ae-titles/{ae_title}", status_code=204)
     def revoke_ae_title(ae_title: str, request: Request) -> Response:
@@ -170,6 +160,26 @@ def _record(
 ) -> None:
     portal.guard.record(
         subject, "configure", "success", _transaction(resource), count=count, detail=what
+    )
+
+
+def _ae_title(row: AeTitleRow) -> encode.AeTitle:
+    limits = row.limits
+    return encode.AeTitle(
+        ae_title=row.ae_title,
+        networks=list(row.networks),
+        rights=list(row.rights),
+        host=row.host,
+        port=row.port,
+        limits=encode.AeTitleLimits(
+            services=list(limits.services),
+            sop_classes=list(limits.sop_classes),
+            transfer_syntaxes=list(limits.transfer_syntaxes),
+            max_associations=limits.max_associations,
+            tls=limits.tls,
+            certificates=list(limits.certificates),
+            reached_by_tls=limits.reached_by_tls,
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from kernel.refusals import Invalid
+from registry.access.values import AeLimits
 
 DatePreset = Literal["today", "yesterday", "3d", "7d"]
 SortField = Literal["study_datetime", "patient_name", "received_at", "modality"]
@@ -146,6 +147,35 @@ class NewToken(_Request):
     expires_at: datetime | None = None
 
 
+_Names = Annotated[list[ShortText], Field(max_length=512)]
+
+
+class AeTitleLimits(_Request):
+    """What an AE title is held to; an empty list restricts nothing."""
+
+    services: _Names = []
+    sop_classes: _Names = []
+    """SOP Class UIDs and names of groups."""
+    transfer_syntaxes: _Names = []
+    max_associations: Annotated[int, Field(ge=0, le=10_000)] = 0
+    tls: bool = False
+    certificates: _Names = []
+    """SHA-256 of the DER certificates in hex; one of them must be shown."""
+    reached_by_tls: bool = False
+
+    def values(self) -> AeLimits:
+        """Return them in the registry's words."""
+        return AeLimits(
+            services=tuple(self.services),
+            sop_classes=tuple(self.sop_classes),
+            transfer_syntaxes=tuple(self.transfer_syntaxes),
+            max_associations=self.max_associations,
+            tls=self.tls,
+            certificates=tuple(self.certificates),
+            reached_by_tls=self.reached_by_tls,
+        )
+
+
 class AeTitleGrant(_Request):
     """What an AE title (or a sending application on MLLP) is allowed."""
 
@@ -154,6 +184,8 @@ class AeTitleGrant(_Request):
     rights: list[str]
     host: Annotated[str, Field(max_length=253)] = ""
     port: Annotated[int, Field(ge=0, le=65535)] = 0
+    limits: AeTitleLimits = AeTitleLimits()
+    """What it is held to beside its rights; without: nothing more than those."""
 
 
 class CertificateTrust(_Request):

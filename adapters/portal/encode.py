@@ -163,6 +163,18 @@ class IssuedToken(_Answer):
     token: str
 
 
+class AeTitleLimits(_Answer):
+    """What an AE title is held to beside its rights; an empty list restricts nothing."""
+
+    services: list[str]
+    sop_classes: list[str]
+    transfer_syntaxes: list[str]
+    max_associations: int
+    tls: bool
+    certificates: list[str]
+    reached_by_tls: bool
+
+
 class AeTitle(_Answer):
     """An AE title and what it is allowed."""
 
@@ -171,6 +183,7 @@ class AeTitle(_Answer):
     rights: list[str]
     host: str
     port: int
+    limits: AeTitleLimits
 
 
 class Certificate(_Answer):

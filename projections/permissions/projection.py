@@ -17,6 +17,7 @@ from kernel.times import micros
 from projections.contract import ViewSpec
 from projections.permissions.tables import Tables
 from registry.access import events as facts
+from registry.access.values import AeLimits
 
 NAME: Final = "permissions"
 
@@ -44,7 +45,7 @@ class PermissionsProjection:
                 self._account(connection, fact, micros(recorded.at))
             case facts.TokenIssued() | facts.TokenRevoked():
                 self._token(connection, fact, micros(recorded.at))
-            case facts.AeTitleAllowed() | facts.AeTitleRevoked():
+            case facts.AeTitleAllowed() | facts.AeTitleLimited() | facts.AeTitleRevoked():
                 self._ae_title(connection, fact)
             case facts.CertificateTrusted() | facts.CertificateRevoked():
                 self._certificate(connection, fact)
@@ -110,15 +111,23 @@ class PermissionsProjection:
         )
 
     def _ae_title(
-        self, connection: Connection, fact: facts.AeTitleAllowed | facts.AeTitleRevoked
+        self,
+        connection: Connection,
+        fact: facts.AeTitleAllowed | facts.AeTitleLimited | facts.AeTitleRevoked,
     ) -> None:
         table = self._tables.ae_titles
         if isinstance(fact, facts.AeTitleRevoked):
             connection.execute(table.delete().where(table.c.ae_title == fact.ae_title))
             return
+        if isinstance(fact, facts.AeTitleLimited):
+            connection.execute(
+                table.update().where(table.c.ae_title == fact.ae_title).values(limits=_limits(fact))
+            )
+            return
         _replace(
             connection,
             table,
+            limits=json.dumps({}),
             ae_title=fact.ae_title,
             networks=_listed(fact.networks),
             rights=_listed(fact.rights),
@@ -153,9 +162,13 @@ def _listed(values: Sequence[str]) -> str:
     return json.dumps(list(values))
 
 
+def _limits(fact: facts.AeTitleLimited) -> str:
+    return json.dumps({name: getattr(fact, name) for name in AeLimits.__slots__})
+
+
 SPEC: Final = ViewSpec(
     name=NAME,
-    version=1,
+    version=2,
     topics=tuple(
         fact.TOPIC
         for fact in (
@@ -166,6 +179,7 @@ SPEC: Final = ViewSpec(
             facts.TokenIssued,
             facts.TokenRevoked,
             facts.AeTitleAllowed,
+            facts.AeTitleLimited,
             facts.AeTitleRevoked,
             facts.CertificateTrusted,
             facts.CertificateRevoked,

@@ -49,6 +49,7 @@ class Tables:
             sa.Column("rights", sa.Text, nullable=False),
             sa.Column("host", sa.Text, nullable=False),
             sa.Column("port", sa.Integer, nullable=False),
+            sa.Column("limits", sa.Text, nullable=False),
         )
         self.certificates = sa.Table(
             f"permission_certificate{suffix}",

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row
 
 from projections.database import GENERATIONS, ViewsDatabase, told_when_away
 from projections.permissions.projection import NAME
+from registry.access.values import NO_LIMITS, AeLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class AeTitleRow:
     rights: tuple[str, ...]
     host: str
     port: int
+    limits: AeLimits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,4 +163,7 @@ def _token(row: Row[Any]) -> TokenRow:
 
 
 def _ae_title(row: Row[Any]) -> AeTitleRow:
-    return AeTitleRow(row.ae_title, _list(row.networks), _list(row.rights), row.host, row.port)
+    told = json.loads(row.limits)
+    limits = AeLimits(**{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()})
+    networks, rights = _list(row.networks), _list(row.rights)
+    return AeTitleRow(row.ae_title, networks, rights, row.host, row.port, limits)

@@ -16,7 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from kernel.events import Fact
-from kernel.identifiers import secret_token, stream_id
+from kernel.identifiers import is_oid, secret_token, stream_id
 from kernel.ledger.ports import Append, StreamAppend
 from kernel.times import dtm
 from registry.access import events as facts
@@ -39,7 +39,15 @@ from registry.access.refusals import (
     RolesExclude,
     WeakPassword,
 )
-from registry.access.values import ADMINISTRATORS, AE_RIGHTS, Role
+from registry.access.values import (
+    ADMINISTRATORS,
+    AE_RIGHTS,
+    DIMSE_SERVICES,
+    NO_LIMITS,
+    SOP_CLASS_GROUPS,
+    AeLimits,
+    Role,
+)
 
 __all__ = ["NO_ACCOUNT", "NO_GRANT", "AccountState", "GrantState", "apply_account", "apply_grant"]
 """What `workflows` fold streams with; the commands are below."""
@@ -49,6 +57,7 @@ _MAX_NAME: Final = 200
 _LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _AE_TITLE: Final = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
+_MOST_ASSOCIATIONS: Final = 10_000
 _HOST: Final = re.compile(r"[A-Za-z0-9:._-]{0,253}")
 
 
@@ -193,7 +202,13 @@ def revoke_token(state: GrantState, *, token_id: str) -> Append:
 
 
 def allow_ae(
-    *, ae_title: str, networks: Iterable[str], rights: Iterable[str], host: str = "", port: int = 0
+    *,
+    ae_title: str,
+    networks: Iterable[str],
+    rights: Iterable[str],
+    host: str = "",
+    port: int = 0,
+    limits: AeLimits = NO_LIMITS,
 ) -> Append:
     """Allow an AE title (PS3.5 6.2 AE) from these networks; a later grant replaces the former.
 
@@ -210,7 +225,9 @@ def allow_ae(
     fact = facts.AeTitleAllowed(
         ae_title=title, networks=_networks(networks), rights=wanted, host=host, port=port
     )
-    return _grant_append("ae", title, fact)
+    held = _limited(title, limits)
+    batch = (fact,) if held is None else (fact, held)
+    return Append((StreamAppend(grant_stream("ae", title), batch),))
 
 
 def revoke_ae(state: GrantState, *, ae_title: str) -> Append:
@@ -262,6 +279,36 @@ def _networks(networks: Iterable[str]) -> tuple[str, ...]:
         return tuple(str(ip_network(text.strip(), strict=False)) for text in networks)
     except ValueError:
         raise BadGrant("a network has the form 10.1.0.0/16 or fd00::/64") from None
+
+
+def _limited(title: str, limits: AeLimits) -> facts.AeTitleLimited | None:
+    """Return the fact of what an AE title is held to, None when to nothing; raises BadGrant."""
+    if limits == NO_LIMITS:
+        return None
+    if not set(limits.services) <= DIMSE_SERVICES:
+        raise BadGrant("an AE title's services are some of " + ", ".join(sorted(DIMSE_SERVICES)))
+    for told in limits.sop_classes:
+        if told not in SOP_CLASS_GROUPS and not is_oid(told):
+            names = ", ".join(sorted(SOP_CLASS_GROUPS))
+            raise BadGrant(f"a SOP class is named by its UID, a group is one of {names}")
+    if not all(is_oid(told) for told in limits.transfer_syntaxes):
+        raise BadGrant("a transfer syntax is named by its UID")
+    digests = tuple(told.replace(":", "").lower() for told in limits.certificates)
+    if not all(_FINGERPRINT.fullmatch(told) for told in digests):
+        raise BadGrant("a fingerprint is the SHA-256 of the DER certificate in hex")
+    if not 0 <= limits.max_associations <= _MOST_ASSOCIATIONS:
+        raise BadGrant("the associations of an AE title are at most 10000, or 0 for any number")
+    return facts.AeTitleLimited(
+        ae_title=title,
+        services=tuple(sorted(set(limits.services))),
+        sop_classes=tuple(sorted(set(limits.sop_classes))),
+        transfer_syntaxes=tuple(sorted(set(limits.transfer_syntaxes))),
+        max_associations=limits.max_associations,
+        # Who must show a certificate can only do so by TLS.
+        tls=limits.tls or bool(digests),
+        certificates=tuple(sorted(set(digests))),
+        reached_by_tls=limits.reached_by_tls,
+    )
 
 
 def _check_good(state: GrantState) -> None:

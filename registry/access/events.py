@@ -82,6 +82,25 @@ class AeTitleAllowed(Fact, frozen=True, kw_only=True):
     port: int = 0
 
 
+class AeTitleLimited(Fact, frozen=True, kw_only=True):
+    """What an AE title just allowed is held to; without it, to nothing more than its rights."""
+
+    TOPIC: ClassVar[str] = "ae.limited:v1"
+    ae_title: str
+    services: tuple[str, ...] = ()
+    """The DIMSE services it may use, finer than its rights; empty: what those say."""
+    sop_classes: tuple[str, ...] = ()
+    """UIDs and group names of what it may store; empty: any."""
+    transfer_syntaxes: tuple[str, ...] = ()
+    """UIDs of what it may store in; empty: any."""
+    max_associations: int = 0
+    """At once, for each receiver process; 0: no bound of its own."""
+    tls: bool = False
+    certificates: tuple[str, ...] = ()
+    """Hex SHA-256 of the TLS certificates of which it must show one."""
+    reached_by_tls: bool = False
+
+
 class AeTitleRevoked(Fact, frozen=True, kw_only=True):
     """A calling AE title may no longer associate."""
 

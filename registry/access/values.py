@@ -36,11 +36,47 @@ ACTIONS: Final = frozenset(
 AE_RIGHTS: Final = frozenset({"echo", "store", "find", "move", "get", "feed"})
 """What an AE title may be granted; `feed` is for a sending application (MSH-3) on MLLP."""
 
+DIMSE_SERVICES: Final = frozenset(
+    {"echo", "store", "find", "move", "get", "commit", "worklist", "mpps", "availability"}
+)
+"""What an AE title may be held to, finer than its rights: names of the DIMSE services."""
+
+SOP_CLASS_GROUPS: Final = frozenset(
+    {
+        "images", "video", "waveforms", "presentation-states", "structured-reports",
+        "encapsulated-documents", "segmentations", "radiotherapy", "other", "private",
+    }
+)  # fmt: skip
+"""Names that stand for many storage SOP classes (PS3.4 B.5)."""
+
 ACCESS_KINDS: Final = frozenset({"account", "token", "ae-title", "certificate"})
 """Resource kinds that the security administrator configures."""
 
 SYSTEM_KINDS: Final = frozenset({"projection", "storage", "ledger", "node", "settings", "channel"})
 """Resource kinds that the system administrator configures."""
+
+
+@dataclass(frozen=True, slots=True)
+class AeLimits:
+    """What an AE title is held to beside its rights; empty means: nothing more than those."""
+
+    services: tuple[str, ...] = ()
+    """Of `DIMSE_SERVICES`."""
+    sop_classes: tuple[str, ...] = ()
+    """What it may store: SOP Class UIDs and `SOP_CLASS_GROUPS`."""
+    transfer_syntaxes: tuple[str, ...] = ()
+    """What it may store in."""
+    max_associations: int = 0
+    """At once, for each receiver process; 0: as many as there are places."""
+    tls: bool = False
+    """It is let in by TLS only."""
+    certificates: tuple[str, ...] = ()
+    """Hex SHA-256 of the certificates of which it must show one."""
+    reached_by_tls: bool = False
+    """Associations of ours to it are made by TLS."""
+
+
+NO_LIMITS: Final = AeLimits()
 
 
 @dataclass(frozen=True, slots=True)
