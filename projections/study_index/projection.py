@@ -383,7 +383,7 @@ def spec(source: HeaderSource) -> ViewSpec:
     """Return the view, reading headers through `source`."""
     return ViewSpec(
         name=NAME,
-        version=3,
+        version=4,
         topics=(
             InstancesStored.TOPIC,
             InstancesRejected.TOPIC,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column
 
 from projections.merged_patients import merges_table
+from projections.moved_instances import MoveTables
 
 
 def _key() -> sa.types.TypeEngine[str]:
@@ -59,6 +60,54 @@ class Tables:
             _number("ordinal"),
         )
         self.merges = merges_table(self.metadata, f"study_merge{suffix}")
+        self.moves = MoveTables(self.metadata, "study", suffix)
+        self.corrections, self.corrected = self._corrections(suffix)
+        self.told, self.moved = self._told(suffix), self._moved(suffix)
+
+    def _corrections(self, suffix: str) -> tuple[sa.Table, sa.Table]:
+        """Return what was corrected, and the studies that differ from their stored headers."""
+        return sa.Table(
+            f"study_correction{suffix}",
+            self.metadata,
+            _uid("study_uid", primary_key=True),
+            Column("tag", sa.String(8), primary_key=True),
+            Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+            # Whose key seals the value: it goes when that key is destroyed.
+            Column("sealed_for", sa.String(36), nullable=False),
+            _number("at"),
+            Column("attribute", sa.LargeBinary, nullable=False),
+            sa.Index(f"study_correction_sealed{suffix}", "sealed_for"),
+        ), sa.Table(
+            f"corrected_study{suffix}",
+            self.metadata,
+            _uid("study_uid", primary_key=True),
+            Column("patient_key", sa.String(36), nullable=False),
+            # `fixed` as the headers have it, and what is told otherwise (DICOM JSON).
+            Column("original", sa.LargeBinary, nullable=False),
+            Column("changes", sa.LargeBinary, nullable=False),
+        )
+
+    def _told(self, suffix: str) -> sa.Table:
+        """Return what identity feeds tell of patients; images tell nothing here."""
+        return sa.Table(
+            f"study_patient_told{suffix}",
+            self.metadata,
+            Column("patient_key", sa.String(36), primary_key=True),
+            *(_text(name) for name in ("patient_id", "name", "birth_date", "sex")),
+            _number("at"),
+        )
+
+    def _moved(self, suffix: str) -> sa.Table:
+        """Return the instances that are not where their stored header says."""
+        return sa.Table(
+            f"study_moved_instance{suffix}",
+            self.metadata,
+            _uid("sop_uid", primary_key=True),
+            _uid("home_study"),
+            _uid("home_series"),
+            _number("at"),
+            sa.Index(f"study_moved_home{suffix}", "home_study", "home_series"),
+        )
 
     def _studies(self, suffix: str) -> sa.Table:
         columns = (
@@ -85,6 +134,8 @@ class Tables:
             _number("complete_count"),
             _number("published_count"),
             Column("pending", sa.Boolean, nullable=False, default=True),
+            # Its instances do not agree on who the patient is.
+            Column("mixed", sa.Boolean, nullable=False, default=False),
             _number("revision"),
             Column("fixed", sa.LargeBinary, nullable=False),
             Column("json", sa.LargeBinary, nullable=False),
@@ -131,6 +182,7 @@ class Tables:
             _uid("sop_class"),
             Column("number", sa.BigInteger, nullable=True),
             _number("frame_count"),
+            _number("size"),
             _number("ordinal"),
             _number("chunk"),
             _number("chunk_start"),

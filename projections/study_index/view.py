@@ -7,7 +7,7 @@ Called by adapters and workflows; the searches of QIDO-RS and C-FIND are in `sea
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -19,9 +19,11 @@ from sqlalchemy import Row
 from kernel.times import from_micros, micros
 from projections.database import ViewsDatabase
 from projections.study_index import matching
+from projections.study_index import overlay as overlays
 from projections.study_index.attributes import Kind
 from projections.study_index.projection import NAME
 from projections.study_index.rows import values
+from repository.instances.correcting import Changes
 
 _MAX_PAGE: Final = 500
 _ORDERS: Final[dict[str, Callable[[Any], tuple[Any, ...]]]] = {
@@ -270,6 +272,19 @@ class StudyIndex:
                 query = query.where(table.c.series_uid == series_uid)
             rows = connection.execute(query.order_by(table.c.series_uid, table.c.chunk)).scalars()
             return [zlib.decompress(body) for body in rows]
+
+    def corrections(self, sop_uids: Sequence[str], *, fresh: bool = True) -> Mapping[str, Changes]:
+        """Return what is told otherwise than stored headers say, of instances that have any.
+
+        `04000561` holds one item: when, by what system, why (CORRECT, COERCE). An attribute
+        without Value that a stored header does not have needs nothing done. `metadata`,
+        `instance_metadata` and all searches tell the changed values already.
+        """
+        with self._database.reading(NAME, fresh=fresh) as (connection, tables):
+            if not overlays.any_overlay(connection, tables):
+                return {}
+            found = overlays.overlays(connection, tables, sop_uids)
+            return {uid: one.changes for uid, one in found.items()}
 
     def instance_metadata(
         self, study_uid: str, series_uid: str, sop_uid: str, *, held: bool = False

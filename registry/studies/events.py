@@ -92,3 +92,78 @@ class ManifestWithdrawn(Fact, frozen=True, kw_only=True):
     """Instances held then: rejected ones and rejection notes."""
     entry_uuid: UUID | None = None
     """DocumentEntry of the manifest that was the last; None when there was none."""
+
+
+class StudyCorrected(Fact, frozen=True, kw_only=True):
+    """Attributes of a study, or of its patient in this study, are to be told otherwise.
+
+    Stored octets stay as they are: whoever hands out instances writes the new values.
+    """
+
+    TOPIC: ClassVar[str] = "study.corrected:v1"
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"values", "reason"})
+    study_uid: str
+    patient_key: UUID
+    tags: tuple[str, ...] = ()
+    """What is corrected, eight hexadecimal digits each; none when it takes one back."""
+    values: str = ""
+    """DICOM JSON members by tag (PS3.18 F); a member without Value empties the attribute."""
+    reason: str = ""
+    reverts: int = 0
+    """Position of the correction of this study that is taken back; its values go."""
+
+
+class StudyReassigned(Fact, frozen=True, kw_only=True):
+    """The study is another patient's than its headers say, or than was said before."""
+
+    TOPIC: ClassVar[str] = "study.reassigned:v1"
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"values", "reason"})
+    study_uid: str
+    from_patient_key: UUID
+    patient_key: UUID
+    tags: tuple[str, ...] = ()
+    """Patient attributes that are told otherwise from now on; corrections of others go."""
+    values: str = ""
+    """DICOM JSON members: who the patient is; empty when the stored headers say it."""
+    reason: str = ""
+    reverts: int = 0
+    """Position of the reassignment that is taken back."""
+
+
+class InstancesMoved(Fact, frozen=True, kw_only=True):
+    """Series, or instances of series, belong to another study: a split or a merge.
+
+    Told in the stream of the study they leave; SOP Instance UIDs stay.
+    """
+
+    TOPIC: ClassVar[str] = "instances.moved:v1"
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"reason"})
+    study_uid: str
+    patient_key: UUID
+    to_study_uid: str
+    whole: bool
+    """Nothing is left; what is still to come for the study follows."""
+    series_uids: tuple[str, ...]
+    to_series_uids: tuple[str, ...]
+    """Series Instance UID there, per series: a new one where a series is divided."""
+    whole_series: tuple[bool, ...]
+    """Per series: all that is there goes, and what is still to come follows."""
+    sop_uids: tuple[str, ...] = ()
+    """The instances of divided series."""
+    series: tuple[int, ...] = ()
+    """Index into series_uids, per instance of `sop_uids`."""
+    instance_count: int
+    """How many instances go."""
+    reason: str = ""
+    reverts: int = 0
+    """Position of the move of the other study that is taken back."""
+
+
+class InstancesAdopted(Fact, frozen=True, kw_only=True):
+    """Told in the stream of the study that series or instances were moved to."""
+
+    TOPIC: ClassVar[str] = "instances.adopted:v1"
+    study_uid: str
+    patient_key: UUID
+    from_study_uid: str
+    instance_count: int
