@@ -15,14 +15,17 @@ from adapters.dimse.n_event_report import CommitmentReport
 from projections.commitments.view import Commitments
 from projections.worklist.view import Worklist
 from registry.commitments.values import Retrying
+from server.dicom_tls import OutgoingTls, acceptor
 from server.wiring import Installation
 from workflows.commit_to_storage import StorageCommitment
 from workflows.place_orders import PlaceOrders
 from workflows.report_commitments import CommitmentReporter
 
 
-def dimse_server(here: Installation, listener: socket.socket) -> DimseServer:
-    """Return the server on a listening socket, which other receivers may share."""
+def dimse_server(
+    here: Installation, listener: socket.socket, secured: socket.socket | None = None
+) -> DimseServer:
+    """Return the server on listening sockets, which other receivers may share."""
     told = here.settings.dimse
     return DimseServer(
         ae_title=told.ae_title,
@@ -34,7 +37,23 @@ def dimse_server(here: Installation, listener: socket.socket) -> DimseServer:
         guard=here.guard,
         commits=storage_commitment(here),
         worklist=Worklist(here.views),
-        limits=Limits(max_associations=told.max_associations),
+        limits=limits_of(here),
+        secured=None if secured is None else (secured, acceptor(told)),
+    )
+
+
+def limits_of(here: Installation) -> Limits:
+    """Return the bounds of associations, and how ours are made secure."""
+    told = here.settings.dimse
+    return Limits(
+        max_associations=told.max_associations,
+        max_pdu=told.max_pdu,
+        max_dataset=told.max_instance_mib << 20,
+        artim_seconds=told.artim_seconds,
+        idle_seconds=told.idle_seconds,
+        private_sop_classes=told.private_sop_classes,
+        transfer_syntaxes=told.private_transfer_syntaxes,
+        secure=OutgoingTls(here.guard, told),
     )
 
 
@@ -57,5 +76,5 @@ def place_orders(here: Installation) -> PlaceOrders:
 
 def commitment_reporter(here: Installation) -> CommitmentReporter:
     """Return what reports commitments beside the projector."""
-    report = CommitmentReport(here.settings.dimse.ae_title, Limits())
+    report = CommitmentReport(here.settings.dimse.ae_title, limits_of(here))
     return CommitmentReporter(storage_commitment(here), here.guard, report)

@@ -36,6 +36,7 @@ _STOP_SECONDS: Final = 20.0
 _RESTARTS_PER_MINUTE: Final = 5
 _BACKLOG: Final = 512
 _READY: Final = "ready"
+_SECURED: Final = "dimse-tls"
 _FORKING: Final = multiprocessing.get_context("forkserver")
 _LOADED: Final = (
     "server.roles",
@@ -62,6 +63,8 @@ class RoleOrder:
     number: int
     settings: Settings
     listener: socket.socket | None
+    secured: socket.socket | None = None
+    """A second door of the same role, for TLS (DICOM)."""
 
 
 @dataclass
@@ -125,7 +128,10 @@ class Supervisor:
             "dimse": (settings.dimse.host, settings.dimse.port),
             "mllp": (settings.mllp.host, settings.mllp.port),
         }
-        return {role: bind(*door) for role, door in doors.items() if role in self.roles}
+        bound = {role: bind(*door) for role, door in doors.items() if role in self.roles}
+        if "dimse" in bound and settings.dimse.tls_certificate:
+            bound[_SECURED] = bind(settings.dimse.host, settings.dimse.tls_port)
+        return bound
 
     def _with_ports(self, settings: Settings) -> Settings:
         """Return the settings with the ports that were really bound (port 0 asks for any)."""
@@ -134,6 +140,9 @@ class Supervisor:
             if role in self._sockets:
                 port = self._sockets[role].getsockname()[1]
                 doors[name] = msgspec.structs.replace(getattr(settings, name), port=port)
+        if _SECURED in self._sockets:
+            port = self._sockets[_SECURED].getsockname()[1]
+            doors["dimse"] = msgspec.structs.replace(doors["dimse"], tls_port=port)
         return msgspec.structs.replace(settings, **doors)
 
     def start(self) -> None:
@@ -151,7 +160,8 @@ class Supervisor:
 
     def _spawn(self, role: str, number: int) -> _Child:
         told, telling = _FORKING.Pipe(duplex=False)
-        order = RoleOrder(role, number, self.settings, self._sockets.get(role))
+        secured = self._sockets.get(_SECURED) if role == "dimse" else None
+        order = RoleOrder(role, number, self.settings, self._sockets.get(role), secured)
         process = _FORKING.Process(target=_be, args=(order, telling), name=f"pianku-{role}{number}")
         process.start()
         telling.close()

@@ -32,7 +32,10 @@ def run(order: RoleOrder, tell_ready: Callable[[], None]) -> None:
         if order.role == "projector":
             _project(installation, tell_ready)
         elif order.listener is not None:
-            doors = {"web": _web, "dimse": _dimse, "mllp": _mllp}
+            if order.role == "dimse":
+                _dimse(installation, order.listener, tell_ready, secured=order.secured)
+                return
+            doors = {"web": _web, "mllp": _mllp}
             doors[order.role](installation, order.listener, tell_ready)
 
 
@@ -138,11 +141,15 @@ def _tls_context(certificate: str, key: str, client_ca: str) -> ssl.SSLContext:
 
 
 def _dimse(
-    installation: Installation, listener: socket.socket, tell_ready: Callable[[], None]
+    installation: Installation,
+    listener: socket.socket,
+    tell_ready: Callable[[], None],
+    *,
+    secured: socket.socket | None,
 ) -> None:
     from server.dimse_door import dimse_server  # noqa: PLC0415 - a role loads only its own
 
-    server = dimse_server(installation, listener)
+    server = dimse_server(installation, listener, secured)
     _on_stop(server.stop)
     tell_ready()
     server.run()

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from kernel.refusals import Invalid
+from server.dicom_settings import DimseSettings
 
 _PREFIX: Final = "PIANKU_"
 _NOT_SETTINGS: Final = frozenset({"PIANKU_LOG", "PIANKU_REQUIRE_PEERS", "PIANKU_VENV"})
@@ -41,25 +42,6 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         tuple[str, ...], Meta(description="Origins of outside viewers that may call DICOMweb.")
     ] = ()
     max_body_mib: Annotated[int, Meta(ge=1, description="Largest request body, MiB.")] = 8192
-
-
-class DimseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The DICOM door."""
-
-    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.")] = 11112
-    ae_title: Annotated[str, Meta(max_length=16, description="Our AE title.")] = "PIANKU"
-    receivers: Annotated[int, Meta(ge=1, description="Receiver processes on the one port.")] = 1
-    max_associations: Annotated[
-        int, Meta(ge=1, description="Associations at once, per receiver process.")
-    ] = 64
-    retry_seconds: Annotated[
-        int, Meta(ge=1, description="First wait before a notification is sent again; it doubles.")
-    ] = 30
-    longest_wait_seconds: Annotated[int, Meta(ge=1, description="Longest such wait.")] = 3600
-    give_up_hours: Annotated[
-        int, Meta(ge=1, description="When a notification that is not taken is given up.")
-    ] = 168
 
 
 class MllpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -354,6 +336,7 @@ _LISTS: Final = frozenset(
         "allowed_origins",
         "consumers",
         "identity_domains",
+        "private_transfer_syntaxes",
         "pix_consumers",
         "reply_to",
         "unchecked_codes",

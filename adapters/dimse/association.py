@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapters.dimse import decode, encode, faults
-from adapters.dimse.contexts import Context, Operation, negotiate
+from adapters.dimse.contexts import Context, Operation, negotiate, permits
 from adapters.dimse.decode import (
     APPLICATION_CONTEXT,
     AssociateRequest,
@@ -24,6 +24,7 @@ from adapters.dimse.decode import (
 )
 from adapters.dimse.limits import Limits
 from adapters.dimse.messages import Interrupted, Messages
+from adapters.dimse.places import Places
 from adapters.dimse.ports import Guard
 from adapters.dimse.upper_layer import (
     INVALID_PARAMETER,
@@ -36,14 +37,16 @@ from adapters.dimse.upper_layer import (
 )
 from adapters.dimse.wire import PeerClosed, PeerStalled, Wire
 from kernel.context import Envelope
-from kernel.refusals import Forbidden, Refusal
-from registry.access.values import Resource, Subject
+from kernel.refusals import Forbidden, Refusal, Unauthenticated, Unavailable
+from registry.access.values import NO_LIMITS, Resource, Subject
 from repository.instances.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 
 log = logging.getLogger("pianku.dimse")
 _MAX_ASSOCIATE: Final = 1 << 17
 _LOOK_UP_SECONDS: Final = 0.5
 _CANCEL: Final = 0x0FFF
+_GRANT_SECONDS: Final = 0.25
+"""What is granted may change under an open association: seen within a second, with the guard's."""
 
 Scp = Callable[["Association", Context, Command], None]
 """Serves one request and sends its responses; a data set is still on the wire."""
@@ -74,7 +77,10 @@ class Association:
         limits: Limits,
         services: Services,
         stopping: threading.Event,
+        places: Places,
+        fingerprint: str | None = None,
     ) -> None:
+        """Serve a peer at `address`; `fingerprint` as `ports.Guard.ae_subject` takes it."""
         self.wire = wire
         self.limits = limits
         self.guard = guard
@@ -88,6 +94,12 @@ class Association:
         self.is_reporting = False
         """A request of ours (N-EVENT-REPORT) is under way on this association."""
         self._address = address
+        self._fingerprint = fingerprint
+        self._places = places
+        self._has_place = False
+        self._held = NO_LIMITS
+        self._is_let_in = True
+        self._looked = 0.0
         self._stage = bytearray()
         self._cancelled: set[int] = set()
         self._services = services
@@ -117,10 +129,12 @@ class Association:
             if self._upper.state is State.STA13:
                 self.wire.close(is_stopping=self._stopping.is_set)
             self.wire.drop()
+            if self._has_place:
+                self._places.give_back(self.calling_ae)
             self._record()
 
     def may(self, action: str, transaction: str) -> None:
-        """Raise Forbidden unless the caller may do `action`; decided once an association."""
+        """Raise Forbidden unless the caller may do `action`; decided once for each grant."""
         if action not in self._rights:
             try:
                 self.guard.check(self.subject, action, Resource("study"), transaction=transaction)
@@ -192,13 +206,18 @@ class Association:
         if request.called_ae != self.ae_title:
             return faults.CALLED_AE_UNKNOWN
         try:
-            self.subject = self.guard.ae_subject(request.calling_ae, self._address)
+            self.subject = self.guard.ae_subject(
+                request.calling_ae, self._address, self._fingerprint
+            )
+            self._held = self.guard.ae_limits(request.calling_ae)
         except Refusal as refusal:
             return faults.rejection(refusal)
-        return None
+        self._looked = time.monotonic()
+        self._has_place = self._places.take(request.calling_ae, self._held.max_associations)
+        return None if self._has_place else faults.LOCAL_LIMIT_EXCEEDED
 
     def _accept(self, request: AssociateRequest) -> None:
-        agreed = negotiate(request, self.limits)
+        agreed = negotiate(request, self.limits, self._held)
         self.contexts = agreed.contexts
         self.envelope = self.guard.envelope(self.subject, "dimse", source=request.calling_ae)
         self.messages = Messages(self.wire, self.limits, peer_max_pdu=request.user.max_pdu)
@@ -230,7 +249,46 @@ class Association:
             self.respond(context, command, faults.UNRECOGNISED_OPERATION)
             return
         self._cancelled.clear()
+        if not self._is_granted(context):
+            if decode.has_dataset(command):
+                self.messages.drop_dataset(context_id)
+            self.respond(context, command, faults.NOT_AUTHORISED, comment="not granted")
+            return
         service(self, context, command)
+
+    def _is_granted(self, context: Context) -> bool:
+        """Tell whether the caller may use a service, by what is granted now."""
+        if time.monotonic() - self._looked >= _GRANT_SECONDS:
+            self._look_again()
+        if not self._is_let_in:
+            return False  # which the guard has recorded
+        is_store = context.service is Operation.STORE
+        if permits(self._held, context.service, context.abstract_syntax) and (
+            not is_store or context.peer_is_scu
+        ):
+            return True
+        try:
+            self.guard.record(
+                self.subject, "associate", "denied", str(context.service), detail="ae_limits"
+            )
+        except Refusal as refusal:
+            log.warning("access not recorded", extra={"code": refusal.code})
+        return False
+
+    def _look_again(self) -> None:
+        self._looked = time.monotonic()
+        try:
+            subject = self.guard.ae_subject(self.calling_ae, self._address, self._fingerprint)
+            self._held = self.guard.ae_limits(self.calling_ae)
+        except Unavailable:
+            return  # he stays what he was: what he does is recorded all the same, or refused
+        except Unauthenticated:
+            self._is_let_in = False
+            return
+        self._is_let_in = True
+        if subject != self.subject:
+            self.subject = subject
+            self._rights.clear()
 
     def _await_message(self) -> bool:
         """Wait for the peer; tells whether there is something to read."""

@@ -18,12 +18,15 @@ from pynetdicom.presentation import AllStoragePresentationContexts
 
 from adapters.dimse.decode import AssociateRequest, ContextResult, ProposedContext
 from adapters.dimse.limits import Limits
+from adapters.dimse.sop_groups import group_of
+from registry.access.values import NO_LIMITS, AeLimits
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
 
 ACCEPTED: Final = 0
+USER_REJECTION: Final = 1
 NO_SUCH_ABSTRACT_SYNTAX: Final = 3
 NO_SUCH_TRANSFER_SYNTAX: Final = 4
 
@@ -107,30 +110,45 @@ def service_of(abstract_syntax: str, limits: Limits) -> Operation | None:
     return None
 
 
-def negotiate(request: AssociateRequest, limits: Limits) -> Negotiated:
-    """Answer every proposed presentation context and role."""
+def permits(held: AeLimits, service: Operation, abstract_syntax: str) -> bool:
+    """Tell whether an AE title may use a service, and store what it is about to."""
+    if held.services and service.name.lower() not in held.services:
+        return False
+    if service is not Operation.STORE or not held.sop_classes:
+        return True
+    return abstract_syntax in held.sop_classes or group_of(abstract_syntax) in held.sop_classes
+
+
+def negotiate(request: AssociateRequest, limits: Limits, held: AeLimits = NO_LIMITS) -> Negotiated:
+    """Answer every proposed presentation context and role, to an AE that is held to `held`."""
     roles = {uid: (scu, scp) for uid, scu, scp in request.user.roles}
     results, contexts = [], {}
     for proposed in request.contexts:
         service = service_of(proposed.abstract_syntax, limits)
-        syntax = _choose(proposed, service, limits)
+        scu, scp = True, False
+        if service is Operation.STORE:
+            scu, scp = roles.get(proposed.abstract_syntax, (True, False))
+        scu = scu and service is not None and permits(held, service, proposed.abstract_syntax)
+        # What he only receives (C-GET) is no matter of what he may store.
+        syntax = _choose(proposed, service, limits, held if scu else NO_LIMITS)
         result = ACCEPTED
         if service is None:
             result = NO_SUCH_ABSTRACT_SYNTAX
+        elif not (scu or scp):
+            result = USER_REJECTION
         elif not syntax:
             result = NO_SUCH_TRANSFER_SYNTAX
         else:
-            scu, scp = True, False
-            if service is Operation.STORE:
-                scu, scp = roles.get(proposed.abstract_syntax, (True, False))
             contexts[proposed.id] = Context(
                 proposed.id, proposed.abstract_syntax, syntax, service, scu, scp
             )
         results.append(ContextResult(proposed.id, result, syntax or proposed.transfer_syntaxes[0]))
-    stored = {c.abstract_syntax for c in contexts.values() if c.service is Operation.STORE}
-    return Negotiated(
-        tuple(results), contexts, tuple(r for r in request.user.roles if r[0] in stored)
-    )
+    agreed = {
+        c.abstract_syntax: (c.abstract_syntax, c.peer_is_scu, c.peer_is_scp)
+        for c in contexts.values()
+        if c.service is Operation.STORE and c.abstract_syntax in roles
+    }
+    return Negotiated(tuple(results), contexts, tuple(agreed.values()))
 
 
 def to_send(contexts: Iterable[Context], sop_class: str, stored_syntax: str) -> Context | None:
@@ -160,12 +178,15 @@ def proposals(wanted: Iterable[tuple[str, str]]) -> list[ProposedContext]:
     ]
 
 
-def _choose(proposed: ProposedContext, service: Operation | None, limits: Limits) -> str:
+def _choose(
+    proposed: ProposedContext, service: Operation | None, limits: Limits, held: AeLimits
+) -> str:
     if service is Operation.STORE:
         known = [
             uid
             for uid in proposed.transfer_syntaxes
-            if uid in _STORED_SYNTAXES or uid in limits.transfer_syntaxes
+            if (uid in _STORED_SYNTAXES or uid in limits.transfer_syntaxes)
+            and (uid in held.transfer_syntaxes or not held.transfer_syntaxes)
         ]
         # The peer's first choice, but explicit VRs where both cost him nothing.
         if known and known[0] == IMPLICIT_LITTLE and EXPLICIT_LITTLE in known:

@@ -6,7 +6,9 @@ processes can share a port. Started by `server.wiring`.
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import selectors
 import socket
 import ssl
 import threading
@@ -14,7 +16,6 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from adapters.dimse import encode, faults
 from adapters.dimse.association import Association, Scp
 from adapters.dimse.c_echo import echo
 from adapters.dimse.c_find import FindScp, Index
@@ -24,15 +25,23 @@ from adapters.dimse.c_store import StoreScp
 from adapters.dimse.contexts import Operation
 from adapters.dimse.limits import Limits
 from adapters.dimse.n_action import CommitmentScp, Commits
+from adapters.dimse.places import Places
 from adapters.dimse.ports import Guard, Intake
 from adapters.dimse.retrieval import Map, Sources
 from adapters.dimse.wire import Wire
 from adapters.dimse.worklist import Worklist, WorklistScp
+from kernel.refusals import Refusal
+from registry.access.values import Subject
 from repository.tiers.ports import BlobStore
 
 log = logging.getLogger("pianku.dimse")
 _LOOK_UP_SECONDS: Final = 0.5
 _FINISH_SECONDS: Final = 60.0
+_SILENT: Final = 32
+"""Connections more than associations that may wait to say who they are."""
+
+Secured = tuple[socket.socket, ssl.SSLContext]
+"""A listening socket and how it is made secure."""
 
 
 class DimseServer:
@@ -51,17 +60,21 @@ class DimseServer:
         commits: Commits | None = None,
         worklist: Worklist | None = None,
         limits: Limits | None = None,
-        tls: ssl.SSLContext | None = None,
+        secured: Secured | None = None,
     ) -> None:
+        """Serve on `listener` in clear text, and on that of `secured` by TLS."""
         self._ae_title = ae_title
-        self._listener = listener
+        self._doors: list[tuple[socket.socket, ssl.SSLContext | None]] = [(listener, None)]
+        if secured is not None:
+            self._doors.append(secured)
         self._guard = guard
         self._limits = limits or Limits()
-        self._tls = tls
+        self._places = Places(self._limits.max_associations)
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._wires: set[Wire] = set()
+        self._shaking: set[ssl.SSLSocket] = set()
         sources = Sources(study_index, storage_map, blobs)
         self._services: dict[tuple[int, Operation], Scp] = {
             (0x0001, Operation.STORE): StoreScp(intake, blobs),
@@ -77,53 +90,66 @@ class DimseServer:
 
     def run(self) -> None:
         """Accept associations until `stop`; returns when those under way have finished."""
-        # Several processes may wait on one socket: whoever is late finds nothing to accept.
-        self._listener.settimeout(_LOOK_UP_SECONDS)
-        while not self._stopping.is_set():
-            try:
-                sock, peer = self._listener.accept()
-            except TimeoutError:
-                continue
-            except OSError as problem:
-                if self._stopping.is_set():
-                    break
-                # Out of file descriptors, for example: a moment may help, a busy loop does not.
-                log.warning("cannot accept", extra={"problem": problem.strerror})
-                self._stopping.wait(_LOOK_UP_SECONDS)
-                continue
-            self._welcome(sock, str(peer[0]))
-        with suppress(OSError):
-            self._listener.close()
+        with selectors.DefaultSelector() as waiting:
+            for door in self._doors:
+                door[0].setblocking(False)
+                waiting.register(door[0], selectors.EVENT_READ, door)
+            while not self._stopping.is_set():
+                for key, _ in waiting.select(_LOOK_UP_SECONDS):
+                    self._accept(*key.data)
+        for listener, _ in self._doors:
+            with suppress(OSError):
+                listener.close()
         self._finish()
 
     def stop(self) -> None:
         """Accept nothing more; operations under way are finished. From any thread or signal."""
         self._stopping.set()
 
-    def _welcome(self, sock: socket.socket, address: str) -> None:
+    def _accept(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+        try:
+            sock, peer = listener.accept()
+        except BlockingIOError:
+            return  # several processes wait on one socket: another was first
+        except OSError as problem:
+            if not self._stopping.is_set():
+                # Out of file descriptors, for example: a moment may help, a busy loop does not.
+                log.warning("cannot accept", extra={"problem": problem.strerror})
+                self._stopping.wait(_LOOK_UP_SECONDS)
+            return
+        sock.setblocking(True)
+        # Who has not asked for an association yet takes no place from those that have one; but
+        # there is an end to silent connections too.
+        most = 2 * self._limits.max_associations + _SILENT
         with self._lock:
-            too_many = len(self._threads) >= self._limits.max_associations
+            too_many = len(self._threads) >= most
+        if too_many:
+            sock.close()
+            return
         thread = threading.Thread(
-            target=self._serve, args=(sock, address, too_many), name="dimse", daemon=True
+            target=self._serve, args=(sock, str(peer[0]), tls), name="dimse", daemon=True
         )
         with self._lock:
             self._threads.add(thread)
         thread.start()
 
-    def _serve(self, sock: socket.socket, address: str, too_many: bool) -> None:
+    def _serve(self, sock: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
         try:
-            if self._tls is not None:
-                sock.settimeout(self._limits.artim_seconds)
-                sock = self._tls.wrap_socket(sock, server_side=True)
+            fingerprint = None
+            if tls is not None:
+                sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+                fingerprint = self._shake_hands(sock)
             wire = Wire(sock, self._limits)
             with self._lock:
                 self._wires.add(wire)
             try:
-                self._associate(wire, address, too_many=too_many)
+                self._associate(wire, address, fingerprint)
             finally:
                 with self._lock:
                     self._wires.discard(wire)
-        except (OSError, ssl.SSLError):
+        except ssl.SSLError as problem:
+            self._not_secure(address, problem)
+        except OSError:
             log.info("connection failed", extra={"address": address})
         except Exception:
             log.exception("association failed", extra={"address": address})
@@ -133,11 +159,31 @@ class DimseServer:
             with self._lock:
                 self._threads.discard(threading.current_thread())
 
-    def _associate(self, wire: Wire, address: str, *, too_many: bool) -> None:
-        if too_many:
-            wire.send(encode.associate_reject(*faults.LOCAL_LIMIT_EXCEEDED))
-            wire.close(is_stopping=self._stopping.is_set)
-            return
+    def _shake_hands(self, sock: ssl.SSLSocket) -> str:
+        """Return the fingerprint of the peer's certificate, empty when he shows none."""
+        with self._lock:
+            self._shaking.add(sock)
+        try:
+            # The time is for the whole handshake, however slowly its octets drip.
+            sock.settimeout(self._limits.artim_seconds)
+            sock.do_handshake()
+        finally:
+            with self._lock:
+                self._shaking.discard(sock)
+        shown = sock.getpeercert(binary_form=True)
+        return hashlib.sha256(shown).hexdigest() if shown else ""
+
+    def _not_secure(self, address: str, problem: ssl.SSLError) -> None:
+        """Record a handshake that failed: somebody knocked who is not known, or not able."""
+        stranger = Subject("unknown", "tls", address=address)
+        reason = (problem.reason or type(problem).__name__).lower()
+        log.info("handshake failed", extra={"address": address, "problem": reason})
+        try:
+            self._guard.record(stranger, "login", "denied", "dimse.tls", detail=reason)
+        except Refusal as refusal:
+            log.warning("access not recorded", extra={"code": refusal.code})
+
+    def _associate(self, wire: Wire, address: str, fingerprint: str | None) -> None:
         Association(
             wire,
             address,
@@ -146,10 +192,17 @@ class DimseServer:
             limits=self._limits,
             services=self._services,
             stopping=self._stopping,
+            places=self._places,
+            fingerprint=fingerprint,
         ).run()
 
     def _finish(self) -> None:
         deadline = time.monotonic() + _FINISH_SECONDS
+        with self._lock:
+            for sock in self._shaking:
+                with suppress(OSError):
+                    # The transport alone: the handshake is another thread's.
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
         while True:
             with self._lock:
                 threads = list(self._threads)

@@ -1,11 +1,21 @@
 """How much a peer may send and how long he may take: every bound of the DIMSE door.
 
-PS3.8 9.1.5 (ARTIM timer), D.1 (Maximum Length). Made by `server.wiring` from the settings.
+PS3.8 9.1.5 (ARTIM timer), D.1 (Maximum Length). Made by `server.dimse_door` from the settings.
 """
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass
+
+Secure = Callable[[socket.socket, str], socket.socket]
+"""Makes a connection to an AE title secure where it is to be; raises OSError."""
+
+
+def as_it_is(sock: socket.socket, _ae_title: str) -> socket.socket:
+    """Leave a connection in clear text."""
+    return sock
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +48,5 @@ class Limits:
     """Store SOP classes that are not the standard's, as they come."""
     transfer_syntaxes: tuple[str, ...] = ()
     """Private transfer syntaxes to accept besides those of the standard."""
+    secure: Secure = as_it_is
+    """How associations of ours become TLS, for AEs that are reached by it."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from uuid import UUID
 
 from kernel.context import Envelope
-from registry.access.values import Resource, Subject
+from registry.access.values import AeLimits, Resource, Subject
 from registry.studies.values import Outcome
 from workflows.gather_instances import Offer
 
@@ -19,8 +19,15 @@ from workflows.gather_instances import Offer
 class Guard(Protocol):
     """Who is calling, may he, and the record of it."""
 
-    def ae_subject(self, calling_ae: str, address: str) -> Subject:
-        """Return the caller; raises Unauthenticated."""
+    def ae_subject(self, calling_ae: str, address: str, fingerprint: str | None = None) -> Subject:
+        """Return the caller; raises Unauthenticated.
+
+        `fingerprint` names the certificate he showed, empty: TLS without one, None: no TLS.
+        """
+        ...
+
+    def ae_limits(self, ae_title: str) -> AeLimits:
+        """Return what an AE title is held to beside its rights."""
         ...
 
     def check(

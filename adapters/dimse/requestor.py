@@ -53,6 +53,11 @@ class Requestor:
         """Associate; `roles` as in `UserInformation`. Raises DestinationUnavailable."""
         try:
             sock = socket.create_connection(address, timeout=limits.connect_seconds)
+            try:
+                sock = limits.secure(sock, called_ae)
+            except BaseException:
+                sock.close()
+                raise
         except OSError as problem:
             raise DestinationUnavailable("the destination cannot be reached") from problem
         self._wire = Wire(sock, limits)

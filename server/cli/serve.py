@@ -104,5 +104,7 @@ def tell_doors(settings: Settings, roles: tuple[str, ...]) -> None:
     if "dimse" in roles:
         dimse = settings.dimse
         click.echo(f"DICOM     {dimse.ae_title}@{dimse.host}:{dimse.port}")
+        if dimse.tls_certificate:
+            click.echo(f"DICOM TLS {dimse.ae_title}@{dimse.host}:{dimse.tls_port}")
     if "mllp" in roles:
         click.echo(f"HL7 v2    mllp://{settings.mllp.host}:{settings.mllp.port}")

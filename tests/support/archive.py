@@ -31,7 +31,7 @@ from projections.study_index import projection as study_index
 from projections.study_index.search import Searches
 from projections.study_index.view import StudyIndex
 from projections.worklist import projection as worklist_view
-from registry.access.values import Resource, Subject
+from registry.access.values import NO_LIMITS, AeLimits, Resource, Subject
 from registry.commitments import events as commitments
 from registry.documents import events as documents
 from registry.orders import events as orders
@@ -69,11 +69,17 @@ class OpenGuard:
         self.titles, self.denied = titles, denied
         self.recorded: list[dict[str, Any]] = []
         self.destinations: dict[str, tuple[str, int]] = {}
+        self.limits: dict[str, AeLimits] = {}
+        self.fingerprints: dict[str, str | None] = {}
 
-    def ae_subject(self, calling_ae: str, address: str) -> Subject:
+    def ae_subject(self, calling_ae: str, address: str, fingerprint: str | None = None) -> Subject:
+        self.fingerprints[calling_ae] = fingerprint
         if self.titles is not None and calling_ae not in self.titles:
             raise Unauthenticated("the calling application is not allowed from this address")
         return Subject(calling_ae, "ae", frozenset({"system"}), address)
+
+    def ae_limits(self, ae_title: str) -> AeLimits:
+        return self.limits.get(ae_title, NO_LIMITS)
 
     def check(
         self, subject: Subject, action: str, resource: Resource, *, transaction: str = ""

@@ -6,6 +6,7 @@ Called by tests/adapters/dimse; the peers are dcmtk and pynetdicom.
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from contextlib import contextmanager
@@ -23,11 +24,15 @@ IMPLICIT = "1.2.840.10008.1.2"
 
 
 class Receiver:
-    """A running `DimseServer` on a free port of the loopback."""
+    """A running `DimseServer` on a free port of the loopback, with `tls` on a second one."""
 
-    def __init__(self, **parts: Any) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None, **parts: Any) -> None:
         listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = listener.getsockname()[1]
+        if tls is not None:
+            secured = socket.create_server(("127.0.0.1", 0), backlog=64)
+            self.tls_port = secured.getsockname()[1]
+            parts["secured"] = (secured, tls)
         self.server = DimseServer(ae_title="PIANKU", listener=listener, **parts)
         self.thread = threading.Thread(target=self.server.run)
         self.thread.start()

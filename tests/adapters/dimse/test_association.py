@@ -3,20 +3,16 @@
 import contextlib
 import random
 import socket
-import ssl
 import struct
-import subprocess
 import time
 from contextlib import suppress
 
 import pytest
-from pynetdicom import AE
 
 from adapters.dimse import decode, encode
 from adapters.dimse.decode import ProposedContext, UserInformation
 from kernel.refusals import Unavailable
 from tests.adapters.dimse.test_c_store import dataset_of, left_over, send
-from tests.support import peers
 from tests.support.archive import OpenGuard, instance, octets
 from tests.support.dimse import (
     CT,
@@ -268,41 +264,3 @@ def test_echo(receive):
             pdata(1, 3, encode.command({0x0002: ECHO, 0x0100: 0x0030, 0x0110: 5, 0x0800: 0x0101}))
         )
         assert status_of(peer.pdu()) == 0
-
-
-def test_tls(receive, tmp_path):
-    peers.peer("openssl")
-    key, cert = tmp_path / "k.pem", tmp_path / "c.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            key,
-            "-out",
-            cert,
-            "-subj",
-            "/CN=localhost",
-            "-days",
-            "2",
-        ],
-        check=True,
-        capture_output=True,
-    )
-    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ours.load_cert_chain(cert, key)
-    receiver = receive(tls=ours)
-    theirs = ssl.create_default_context(cafile=str(cert))
-    theirs.check_hostname = False
-    ae = AE("TLS")
-    ae.add_requested_context(CT, EXPLICIT)
-    assoc = ae.associate("127.0.0.1", receiver.port, ae_title="PIANKU", tls_args=(theirs, None))
-    assert [assoc.send_c_store(instance(n, size=512)).Status for n in range(3)] == [0, 0, 0]
-    assoc.release()
-    with raw_peer(receiver.port) as peer:  # plain text at a TLS door
-        peer.send(request())
-        assert peer.pdu()[:1] != b"\x02"
