@@ -6,6 +6,7 @@ what a stranger would. Called by `server.cli.dimse`.
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,7 @@ class Peer:
     called: str
     calling: str
     timeout: float = 30.0
+    tls: ssl.SSLContext | None = None
 
 
 @dataclass(slots=True)
@@ -221,7 +223,12 @@ def _associated(
         else:
             ae.add_requested_context(abstract)
     association = ae.associate(
-        peer.host, peer.port, ae_title=peer.called, ext_neg=list(roles), evt_handlers=list(handlers)
+        peer.host,
+        peer.port,
+        ae_title=peer.called,
+        ext_neg=list(roles),
+        evt_handlers=list(handlers),
+        tls_args=None if peer.tls is None else (peer.tls, None),
     )
     if not association.is_established:
         raise PeerUnavailable

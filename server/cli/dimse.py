@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from server.dimse_client import Moved, Peer
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_FILE: Final = click.Path(dir_okay=False)
 _FILES: Final = click.Path(exists=True, path_type=Path)
 
 
@@ -35,6 +36,10 @@ def _peer(wrapped: _F) -> _F:
         click.option("-to", "--timeout", type=float, default=30.0, help="Seconds to wait."),
         click.option("-aec", "--call", "called", default="PIANKU", help="AE title asked."),
         click.option("-aet", "--aetitle", "calling", default="PIANKUSCU", help="Our AE title."),
+        click.option("--tls", is_flag=True, help="By TLS; implied by the options below."),
+        click.option("--tls-ca", "ca", default="", type=_FILE, help="Authorities of HOST, PEM."),
+        click.option("--tls-certificate", "certificate", default="", type=_FILE, help="Ours, PEM."),
+        click.option("--tls-key", "key", default="", type=_FILE, help="Its private key, PEM."),
     ):
         wrapped = option(wrapped)
     return wrapped
@@ -165,9 +170,13 @@ def commit(
 
 
 def _of(told: dict[str, Any]) -> Peer:
+    from server.dicom_tls import requestor
     from server.dimse_client import Peer
 
-    return Peer(told["host"], told["port"], told["called"], told["calling"], told["timeout"])
+    tls = None
+    if told["tls"] or told["ca"] or told["certificate"]:
+        tls = requestor(ca=told["ca"], certificate=told["certificate"], key=told["key"])
+    return Peer(told["host"], told["port"], told["called"], told["calling"], told["timeout"], tls)
 
 
 def _is_good(status: int) -> bool:

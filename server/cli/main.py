@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "accounts": "server.cli.accounts",
     "xds": "server.cli.xds",
     "dimse": "server.cli.dimse",
+    "nodes": "server.cli.nodes",
     "orders": "server.cli.orders",
 }
 
