@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from registry.access.values import AE_RIGHTS, DIMSE_SERVICES, SOP_CLASS_GROUPS, AeLimits
-from server.cli.main import settings_of
+from server.cli.main import host_and_port, settings_of
 
 if TYPE_CHECKING:
     from projections.permissions.view import AeTitleRow
@@ -79,7 +79,6 @@ def list_nodes(context: click.Context, *, as_json: bool) -> None:
 def allow(context: click.Context, ae_title: str, **told: Any) -> None:
     """Allow AE_TITLE, in place of what it was allowed before."""
     from kernel.context import Envelope, acting_as
-    from server.cli.serve import host_and_port
     from server.wiring import Installation
 
     host, port = host_and_port(told["address"])
