@@ -16,13 +16,18 @@ from kernel.events import Recorded
 from kernel.refusals import Invalid, NotFound, TooMuch
 from projections.contract import ViewSpec
 from projections.merged_patients import MergedPatients
+from projections.moved_instances import AT_ONCE, MovedInstances, pairs
 from projections.storage_map.tables import Tables
 from registry.patients.events import PatientAbsorbed, PatientShredded
-from registry.studies.events import InstancesRejected, InstancesStored
+from registry.studies.events import (
+    InstancesMoved,
+    InstancesRejected,
+    InstancesStored,
+    StudyReassigned,
+)
 from repository.instances.frames import FrameTable
 
 NAME: Final = "storage_map"
-_AT_ONCE: Final = 500
 _RETENTION_EXPIRED: Final = "113039"
 _ORDINALS: Final = 1 << 16
 """Instances of one event keep their order: ordinal = position * _ORDINALS + index."""
@@ -43,6 +48,7 @@ class StorageMapProjection:
         self._table = tables.instances
         self._rejected = tables.rejected
         self._merged = MergedPatients(tables.merges)
+        self._moved = MovedInstances(tables.moves)
         self._source = source
         self._any = False
         """Something was ever rejected: else a batch costs no look."""
@@ -51,27 +57,58 @@ class StorageMapProjection:
         """Turn events into rows."""
         rows: list[dict[str, object]] = []
         for recorded, told in self._merged.following(connection, events):
+            if isinstance(told, InstancesStored):
+                for part in self._moved.placed(connection, told):
+                    rows.extend(self._rows(part, recorded.position, told.sop_uids))
+                continue
+            self._insert(connection, rows)
+            rows = []
             match told:
-                case InstancesStored() as fact:
-                    rows.extend(self._rows(fact, recorded.position))
                 case InstancesRejected() as fact:
-                    self._insert(connection, rows)
-                    rows = []
-                    self._reject(connection, fact)
+                    self._reject(connection, self._moved.rejected(connection, fact))
+                case InstancesMoved() as fact:
+                    self._move_instances(connection, fact)
+                case StudyReassigned() as fact:
+                    self._reassign(connection, fact)
                 case PatientShredded() as fact:
-                    self._insert(connection, rows)
-                    rows = []
                     for table in (self._table, self._rejected):
                         connection.execute(
                             table.delete().where(table.c.patient_key == str(fact.patient_key))
                         )
                 case PatientAbsorbed() as fact:
-                    self._insert(connection, rows)
-                    rows = []
                     self._move(connection, str(fact.subsumed), str(fact.patient_key))
+                    self._moved.absorb(connection, fact)
                 case _:
                     pass
         self._insert(connection, rows)
+
+    def _move_instances(self, connection: Connection, fact: InstancesMoved) -> None:
+        """Put series or instances into another study."""
+        self._moved.move(connection, fact)
+        self._moved.copy(connection, fact.study_uid, fact.to_study_uid)
+        table = self._table
+        for series_uid, to, named in pairs(fact):
+            there = table.update().values(study_uid=fact.to_study_uid, series_uid=to)
+            there = there.where(
+                table.c.study_uid == fact.study_uid, table.c.series_uid == series_uid
+            )
+            if not named:
+                connection.execute(there)
+            for start in range(0, len(named), AT_ONCE):
+                part = named[start : start + AT_ONCE]
+                connection.execute(there.where(table.c.sop_uid.in_(part)))
+
+    def _reassign(self, connection: Connection, fact: StudyReassigned) -> None:
+        self._moved.reassign(connection, fact)
+        table = self._table
+        connection.execute(
+            table.update()
+            .where(
+                table.c.study_uid == fact.study_uid,
+                table.c.patient_key == str(fact.from_patient_key),
+            )
+            .values(patient_key=str(fact.patient_key))
+        )
 
     def _insert(self, connection: Connection, rows: list[dict[str, object]]) -> None:
         if not rows:
@@ -96,8 +133,8 @@ class StorageMapProjection:
         """Hide what a note rejects of its patient, itself included, also what is yet to come."""
         key, named = str(fact.patient_key), list(dict.fromkeys((*fact.sop_uids, fact.note_uid)))
         gone = self._rejected_among(connection, named)
-        for start in range(0, len(named), _AT_ONCE):
-            part = named[start : start + _AT_ONCE]
+        for start in range(0, len(named), AT_ONCE):
+            part = named[start : start + AT_ONCE]
             connection.execute(
                 self._table.update()
                 .where(self._table.c.sop_uid.in_(part), self._table.c.patient_key == key)
@@ -116,15 +153,19 @@ class StorageMapProjection:
         if not self._any:
             return set()
         found: set[tuple[str, str]] = set()
-        for start in range(0, len(sop_uids), _AT_ONCE):
-            part = sop_uids[start : start + _AT_ONCE]
+        for start in range(0, len(sop_uids), AT_ONCE):
+            part = sop_uids[start : start + AT_ONCE]
             rows = connection.execute(
                 sa.select(c.sop_uid, c.patient_key).where(c.sop_uid.in_(part))
             )
             found.update((row.sop_uid, row.patient_key) for row in rows)
         return found
 
-    def _rows(self, fact: InstancesStored, position: int) -> list[dict[str, object]]:
+    def _rows(
+        self, fact: InstancesStored, position: int, order: Sequence[str]
+    ) -> list[dict[str, object]]:
+        """Return the rows of a fact; `order` is that of the fact as it was recorded."""
+        place = {uid: index for index, uid in enumerate(order)}
         return [
             {
                 "sop_uid": sop_uid,
@@ -135,7 +176,7 @@ class StorageMapProjection:
                 "object_key": fact.sha256[index],
                 "size": fact.sizes[index],
                 "patient_key": str(fact.patient_key),
-                "ordinal": position * _ORDINALS + index,
+                "ordinal": position * _ORDINALS + place[sop_uid],
                 "frames": self._frames(fact.sha256[index]),
             }
             for index, sop_uid in enumerate(fact.sop_uids)
@@ -155,10 +196,12 @@ def spec(source: FrameSource) -> ViewSpec:
     """Return the view, reading frames through `source`."""
     return ViewSpec(
         name=NAME,
-        version=3,
+        version=4,
         topics=(
             InstancesStored.TOPIC,
             InstancesRejected.TOPIC,
+            InstancesMoved.TOPIC,
+            StudyReassigned.TOPIC,
             PatientAbsorbed.TOPIC,
             PatientShredded.TOPIC,
         ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from projections.merged_patients import merges_table
+from projections.moved_instances import MoveTables
 
 
 class Tables:
@@ -40,3 +41,4 @@ class Tables:
             sa.Column("patient_key", sa.String(36), primary_key=True),
         )
         self.merges = merges_table(self.metadata, f"stored_instance_merge{suffix}")
+        self.moves = MoveTables(self.metadata, "stored", suffix)

@@ -6,13 +6,14 @@ the header. Called by `view.py` and `search.py`, with rows that `corrections.py`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from kernel.times import dtm, from_micros
 from projections.study_index.attributes import MARK
@@ -27,6 +28,8 @@ STUDY_MODULE: Final = (
 )  # fmt: skip
 """What an instance takes over from the study it was moved to."""
 _AT_ONCE: Final = 500
+Place = tuple[str, str]
+"""Study and series."""
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 _raw_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -37,7 +40,7 @@ class Overlay:
     """What is told otherwise of one instance, and where its stored header says it is."""
 
     changes: Changes
-    home: tuple[str, str] | None = None
+    home: Place | None = None
 
 
 def any_overlay(connection: Connection, tables: Any) -> bool:
@@ -80,6 +83,58 @@ def overlays(connection: Connection, tables: Any, sop_uids: Sequence[str]) -> di
         for row in rows:
             found[row.sop_uid] = _overlay(row, known)
     return {uid: one for uid, one in found.items() if one.changes}
+
+
+def is_overlaid(connection: Connection, tables: Any, study_uid: str) -> bool:
+    """Tell whether anything of a study is told otherwise than stored."""
+    corrected, moved, instances = tables.corrected, tables.moved, tables.instances
+    found = connection.execute(
+        sa.select(corrected.c.study_uid).where(corrected.c.study_uid == study_uid)
+    ).first()
+    if found is None and any_overlay(connection, tables):
+        found = connection.execute(
+            sa.select(moved.c.sop_uid)
+            .join(instances, instances.c.sop_uid == moved.c.sop_uid)
+            .where(instances.c.study_uid == study_uid)
+            .limit(1)
+        ).first()
+    return found is not None
+
+
+def read_through(
+    connection: Connection, tables: Any, place: Place, sop_uid: str
+) -> Callable[[bytes], bytes]:
+    """Return what turns an instance's stored metadata into what is told of it."""
+    if not any_overlay(connection, tables):
+        return lambda json: json
+    found = overlays(connection, tables, (sop_uid,)).get(sop_uid)
+    return (lambda json: json) if found is None else lambda json: overlaid(json, found, place)
+
+
+def overlaid_chunks(
+    connection: Connection, tables: Any, place: Place, chunks: Sequence[Row[Any]]
+) -> list[bytes]:
+    """Return the metadata of a study or series (no series: all) as they are told now."""
+    c = tables.instances.c
+    query = sa.select(c.sop_uid, c.series_uid, c.chunk, c.chunk_start, c.chunk_length).where(
+        c.study_uid == place[0], c.chunk >= 0
+    )
+    if place[1]:
+        query = query.where(c.series_uid == place[1])
+    lying: dict[tuple[str, int], list[Row[Any]]] = {}
+    for row in connection.execute(query.order_by(c.chunk_start)):
+        lying.setdefault((row.series_uid, row.chunk), []).append(row)
+    found = overlays(connection, tables, [one.sop_uid for part in lying.values() for one in part])
+    told = []
+    for chunk in chunks:
+        body, parts = zlib.decompress(chunk.body), []
+        for one in lying.get((chunk.series_uid, chunk.chunk), ()):
+            json = body[one.chunk_start : one.chunk_start + one.chunk_length]
+            if one.sop_uid in found:
+                json = overlaid(json, found[one.sop_uid], (place[0], chunk.series_uid))
+            parts.append(json)
+        told.append(b",".join(parts))
+    return told
 
 
 def _load(
@@ -135,7 +190,7 @@ def provenance(at: int, why: str) -> Mapping[str, Any]:
     return {"vr": "SQ", "Value": [item]}
 
 
-def overlaid(json: bytes, overlay: Overlay, place: tuple[str, str]) -> bytes:
+def overlaid(json: bytes, overlay: Overlay, place: Place) -> bytes:
     """Return an instance's stored metadata with what is told otherwise (PS3.18 F)."""
     members = {
         name: bytes(raw) for name, raw in _raw_members(json.replace(MARK, b"\x7f\x7f")).items()
@@ -150,13 +205,5 @@ def overlaid(json: bytes, overlay: Overlay, place: tuple[str, str]) -> bytes:
     return text
 
 
-def split(body: bytes, lengths: Sequence[int]) -> Iterator[bytes]:
-    """Yield the objects of a chunk, which stand one after the other with a comma between."""
-    start = 0
-    for length in lengths:
-        yield body[start : start + length]
-        start += length + 1
-
-
-def _path(place: tuple[str, str]) -> bytes:
+def _path(place: Place) -> bytes:
     return MARK + f"/studies/{place[0]}/series/{place[1]}/instances/".encode()

@@ -6,46 +6,44 @@ only through the `HeaderSource` port, because events carry no more than identifi
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from kernel.events import Recorded
+from kernel.events import Fact, Recorded
 from kernel.refusals import Invalid, NotFound, TooMuch
 from kernel.times import micros
 from projections.contract import ViewSpec
 from projections.merged_patients import MergedPatients
-from projections.study_index.attributes import INSTANCE_RETURNED, MARK, Level
+from projections.moved_instances import MovedInstances
+from projections.study_index.corrections import FEEDS, Corrections
+from projections.study_index.moves import Moves
 from projections.study_index.rejected import Rejections
-from projections.study_index.rows import (
-    InstanceSeen,
-    new_series,
-    new_study,
-    series_json,
-    study_json,
-    with_series,
-)
+from projections.study_index.rows import InstanceSeen
 from projections.study_index.tables import Tables
-from registry.patients.events import PatientAbsorbed, PatientShredded
+from projections.study_index.work import Work
+from registry.patients.events import (
+    PatientAbsorbed,
+    PatientDemographicsChanged,
+    PatientIdentified,
+    PatientShredded,
+)
 from registry.studies.events import (
+    InstancesMoved,
     InstancesRejected,
     InstancesStored,
     ManifestPublished,
     ManifestWithdrawn,
     StudyCompleted,
+    StudyCorrected,
+    StudyReassigned,
 )
-from repository.instances.dicom_json import member, to_json
 from repository.instances.header import HeaderSource, InstanceHeader
 
 NAME: Final = "study_index"
 _ORDINALS: Final = 1 << 16
-_CHUNK_OCTETS: Final = 256 << 10
-"""Metadata of one series are compressed together up to about this many octets."""
-_COMPRESSION: Final = 1
-Row = dict[str, Any]
 
 
 class StudyIndexProjection:
@@ -55,37 +53,106 @@ class StudyIndexProjection:
         self._tables = tables
         self._source = source
         self._merged = MergedPatients(tables.merges)
+        self._moved = MovedInstances(tables.moves)
         self._rejections = Rejections(tables)
+        self._corrections = Corrections(tables)
+        self._moves = Moves(tables)
 
     def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """Turn events into rows; all of a batch's instances are written with few statements."""
-        work = _Work(connection, self._tables)
+        work = Work(connection, self._tables)
         touched = {e.fact.study_uid for e in events if isinstance(e.fact, InstancesStored)}
         work.load(touched)
         for event, told in self._merged.following(connection, events):
             match told:
                 case InstancesStored() as fact:
-                    self._stored(work, fact, event)
+                    for part in self._moved.placed(connection, fact):
+                        touched |= self._stored(work, part, fact, event)
                 case InstancesRejected() as fact:
+                    fact = self._moved.rejected(connection, fact)
                     touched |= self._rejections.note(connection, fact, event.position * _ORDINALS)
-                case (
-                    StudyCompleted()
-                    | ManifestPublished()
-                    | ManifestWithdrawn()
-                    | PatientAbsorbed()
-                    | PatientShredded()
-                ) as fact:
-                    work.flush()
-                    _other(work, fact, event)
-                    self._rejections.follow(connection, fact)
-                case _:
-                    pass
-        work.flush()
+                case _ as fact:
+                    self._other(work, fact, event)
+        if events:
+            self._flush(work, events[-1])
         if touched:
             self._rejections.settle(connection, touched, events[-1].position * _ORDINALS)
 
-    def _stored(self, work: _Work, fact: InstancesStored, event: Recorded) -> None:
+    def _other(self, work: Work, fact: Fact, event: Recorded) -> None:
+        match fact:
+            case StudyCompleted() | ManifestPublished() | ManifestWithdrawn():
+                work.flush()
+                _published(work, fact, event)
+            case PatientAbsorbed() | PatientShredded():
+                self._flush(work, event)
+                self._patient(work, fact, event)
+            case PatientIdentified() | PatientDemographicsChanged() if fact.origin in FEEDS:
+                self._flush(work, event)
+                changed = self._corrections.tell(work.connection, fact, event)
+                self._settle(work, changed, event)
+            case StudyCorrected() | StudyReassigned() | InstancesMoved():
+                self._flush(work, event)
+                self._correct(work, fact, event)
+            case _:
+                pass
+
+    def _flush(self, work: Work, event: Recorded) -> None:
+        """Write what was kept; studies that are new may be of a patient a feed told of."""
+        work.flush()
+        if work.unsettled:
+            self._settle(work, work.unsettled, event)
+            work.unsettled = set()
+
+    def _settle(
+        self, work: Work, study_uids: set[str], event: Recorded, *, pending: bool = False
+    ) -> None:
+        revision = event.position * _ORDINALS
+        if self._corrections.settle(work.connection, study_uids, revision, pending=pending):
+            work.reload(study_uids)
+
+    def _patient(
+        self, work: Work, fact: PatientAbsorbed | PatientShredded, event: Recorded
+    ) -> None:
+        connection = work.connection
+        if isinstance(fact, PatientAbsorbed):
+            work.move(str(fact.subsumed), str(fact.patient_key))
+            self._moved.absorb(connection, fact)
+            changed = self._corrections.absorb(connection, fact, event)
+        else:
+            changed = self._corrections.forget(connection, fact)
+            _shred(work, str(fact.patient_key))
+        self._rejections.follow(connection, fact)
+        self._settle(work, changed, event)
+
+    def _correct(
+        self, work: Work, fact: StudyCorrected | StudyReassigned | InstancesMoved, event: Recorded
+    ) -> None:
+        connection, changed = work.connection, {fact.study_uid}
+        match fact:
+            case StudyCorrected():
+                self._corrections.correct(connection, fact, event)
+            case StudyReassigned():
+                self._moved.reassign(connection, fact)
+                self._corrections.reassign(connection, fact, event)
+            case InstancesMoved():
+                changed.add(fact.to_study_uid)
+                self._moved.move(connection, fact)
+                self._moved.copy(connection, fact.study_uid, fact.to_study_uid)
+                self._moves.move(connection, fact, event)
+                for uid in sorted(changed):
+                    self._rejections.count(connection, uid, event.position * _ORDINALS)
+        work.reload(changed)
+        self._settle(work, changed, event, pending=True)
+
+    def _stored(
+        self, work: Work, fact: InstancesStored, told: InstancesStored, event: Recorded
+    ) -> set[str]:
+        """Add the instances of a fact; `told` is the fact as their headers have it."""
         at = micros(event.at)
+        if fact is not told:
+            work.load({fact.study_uid})
+            self._arrived(work, fact, told, at)
+        place = dict(zip(told.sop_uids, range(len(told.sop_uids)), strict=True))
         for index, sop_uid in enumerate(fact.sop_uids):
             seen = InstanceSeen(
                 study_uid=fact.study_uid,
@@ -97,9 +164,24 @@ class StudyIndexProjection:
                 size=fact.sizes[index],
                 header=self._header(fact.sha256[index]),
                 at=at,
-                ordinal=event.position * _ORDINALS + index,
+                ordinal=event.position * _ORDINALS + place[sop_uid],
             )
             work.add(seen)
+        return {fact.study_uid}
+
+    def _arrived(self, work: Work, fact: InstancesStored, told: InstancesStored, at: int) -> None:
+        """Remember which late instances followed a move."""
+        homes = {
+            uid: (told.study_uid, told.series_uids[of])
+            for uid, of in zip(told.sop_uids, told.series, strict=True)
+        }
+        names = [
+            uid
+            for uid, of in zip(fact.sop_uids, fact.series, strict=True)
+            if homes[uid] != (fact.study_uid, fact.series_uids[of])
+        ]
+        if names:
+            self._moves.arrived(work.connection, names, [homes[uid] for uid in names], at)
 
     def _header(self, sha256: str) -> InstanceHeader | None:
         try:
@@ -109,218 +191,8 @@ class StudyIndexProjection:
             return None
 
 
-class _Work:
-    """The rows of one transaction, kept until `flush`."""
-
-    def __init__(self, connection: Connection, tables: Tables) -> None:
-        self.connection = connection
-        self.tables = tables
-        self._studies: dict[str, Row] = {}
-        self._series: dict[tuple[str, str], Row] = {}
-        self._new: set[str | tuple[str, str]] = set()
-        self._changed: dict[str, None] = {}
-        self._changed_series: dict[tuple[str, str], None] = {}
-        self._instances: list[Row] = []
-        self._chunks: list[Row] = []
-        self._open: dict[tuple[str, str], tuple[int, list[bytes], int]] = {}
-
-    def load(self, study_uids: set[str]) -> None:
-        """Read the rows of studies that are about to change."""
-        wanted = sorted(study_uids)
-        for start in range(0, len(wanted), 500):
-            part = wanted[start : start + 500]
-            for table, held in (
-                (self.tables.studies, self._studies),
-                (self.tables.series, self._series),
-            ):
-                rows = self.connection.execute(
-                    sa.select(table).where(table.c.study_uid.in_(part))
-                ).mappings()
-                for row in rows:
-                    key = (
-                        row["study_uid"]
-                        if table is self.tables.studies
-                        else (row["study_uid"], row["series_uid"])
-                    )
-                    held[key] = dict(row)  # type: ignore[index]
-
-    def add(self, seen: InstanceSeen) -> None:
-        """Count an instance into its series and study, and keep its metadata."""
-        key = (seen.study_uid, seen.series_uid)
-        study = self._studies.get(seen.study_uid)
-        if study is None:
-            study = self._studies[seen.study_uid] = new_study(seen)
-            self._new.add(seen.study_uid)
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = new_series(seen)
-            self._new.add(key)
-            study["series_count"] += 1
-            with_series(study, series)
-        series["instance_count"] += 1
-        study["instance_count"] += 1
-        study["held_count"] += 1
-        study["size_bytes"] += seen.size
-        study["last_at"] = max(study["last_at"], seen.at)
-        study["pending"] = True
-        sop_classes = f"\\{seen.sop_class}\\"
-        if sop_classes not in study["sop_classes"]:
-            study["sop_classes"] = (study["sop_classes"] or "\\") + seen.sop_class + "\\"
-        study["revision"] = series["revision"] = seen.ordinal
-        self._changed[seen.study_uid] = None
-        self._changed_series[key] = None
-        self._instance(seen, key)
-
-    def _instance(self, seen: InstanceSeen, key: tuple[str, str]) -> None:
-        path = b"/studies/%s/series/%s/instances/%s" % (
-            seen.study_uid.encode(),
-            seen.series_uid.encode(),
-            seen.sop_uid.encode(),
-        )
-        metadata = _metadata(seen, MARK + path)
-        chunk, parts, start = self._open.get(key, (seen.ordinal, [], 0))
-        parts.append(metadata)
-        self._instances.append(
-            {
-                "sop_uid": seen.sop_uid,
-                "study_uid": seen.study_uid,
-                "series_uid": seen.series_uid,
-                "patient_key": seen.patient_key,
-                "sop_class": seen.sop_class,
-                "number": seen.integer(0x00200013),
-                "frame_count": seen.frames,
-                "ordinal": seen.ordinal,
-                "chunk": chunk,
-                "chunk_start": start,
-                "chunk_length": len(metadata),
-                "json": _instance_json(seen, MARK + path),
-            }
-        )
-        start += len(metadata) + 1
-        self._open[key] = (chunk, parts, start)
-        if start > _CHUNK_OCTETS:
-            self._close_chunk(key)
-
-    def _close_chunk(self, key: tuple[str, str]) -> None:
-        chunk, parts, _length = self._open.pop(key)
-        self._chunks.append(
-            {
-                "study_uid": key[0],
-                "series_uid": key[1],
-                "chunk": chunk,
-                "body": zlib.compress(b",".join(parts), _COMPRESSION),
-            }
-        )
-
-    def flush(self) -> None:
-        """Write everything that was kept."""
-        for key in list(self._open):
-            self._close_chunk(key)
-        for uid in self._changed:
-            study = self._studies[uid]
-            study["json"] = study_json(study)
-        for pair in self._changed_series:
-            series = self._series[pair]
-            series["json"] = series_json(series)
-        self._write(
-            self.tables.studies,
-            [self._studies[k] for k in self._changed],
-            [k in self._new for k in self._changed],
-            ("study_uid",),
-        )
-        self._write(
-            self.tables.series,
-            [self._series[k] for k in self._changed_series],
-            [k in self._new for k in self._changed_series],
-            ("study_uid", "series_uid"),
-        )
-        if self._chunks:
-            self.connection.execute(self.tables.chunks.insert(), self._chunks)
-        if self._instances:
-            self.connection.execute(self.tables.instances.insert(), self._instances)
-        self._chunks, self._instances = [], []
-        self._new.clear()
-        self._changed.clear()
-        self._changed_series.clear()
-
-    def forget(self, study_uid: str) -> None:
-        """Drop what is remembered of a study that was changed in the database."""
-        self._studies.pop(study_uid, None)
-        for key in [k for k in self._series if k[0] == study_uid]:
-            del self._series[key]
-
-    def move(self, subsumed: str, survivor: str) -> None:
-        """Give a merged patient's studies to the survivor, also those that are remembered."""
-        for table in (self.tables.instances, self.tables.series, self.tables.studies):
-            self.connection.execute(
-                table.update().where(table.c.patient_key == subsumed).values(patient_key=survivor)
-            )
-        for row in (*self._studies.values(), *self._series.values()):
-            if row["patient_key"] == subsumed:
-                row["patient_key"] = survivor
-
-    def _write(
-        self, table: sa.Table, rows: list[Row], new: list[bool], keys: tuple[str, ...]
-    ) -> None:
-        inserts = [row for row, is_new in zip(rows, new, strict=True) if is_new]
-        updates = [row for row, is_new in zip(rows, new, strict=True) if not is_new]
-        if inserts:
-            self.connection.execute(table.insert(), inserts)
-        if updates:
-            changing = [c.name for c in table.columns if c.name in _CHANGING]
-            statement = (
-                table.update()
-                .where(*(table.c[key] == sa.bindparam(f"key_{key}") for key in keys))
-                .values({name: sa.bindparam(f"new_{name}") for name in changing})
-            )
-            self.connection.execute(
-                statement,
-                [
-                    {f"key_{key}": row[key] for key in keys}
-                    | {f"new_{name}": row[name] for name in changing}
-                    for row in updates
-                ],
-            )
-
-
-_CHANGING: Final = frozenset(
-    (
-        "series_count",
-        "instance_count",
-        "held_count",
-        "size_bytes",
-        "last_at",
-        "pending",
-        "revision",
-        "json",
-        "modalities",
-        "sop_classes",
-        "body_parts",
-    )
-)
-
-
-def _metadata(seen: InstanceSeen, path: bytes) -> bytes:
-    if seen.header is not None:
-        return to_json(seen.header, path + b"/bulkdata")
-    return b"{" + b",".join(seen.members(Level.INSTANCE, INSTANCE_RETURNED).values()) + b"}"
-
-
-def _instance_json(seen: InstanceSeen, path: bytes) -> bytes:
-    members = seen.members(Level.INSTANCE, INSTANCE_RETURNED)
-    members[0x00080056] = member(0x00080056, "CS", "ONLINE")
-    members[0x00081190] = b'"00081190":{"vr":"UR","Value":["%s"]}' % path
-    return b"{" + b",".join(members[tag] for tag in sorted(members)) + b"}"
-
-
-def _other(
-    work: _Work,
-    fact: StudyCompleted
-    | ManifestPublished
-    | ManifestWithdrawn
-    | PatientAbsorbed
-    | PatientShredded,
-    event: Recorded,
+def _published(
+    work: Work, fact: StudyCompleted | ManifestPublished | ManifestWithdrawn, event: Recorded
 ) -> None:
     connection, tables = work.connection, work.tables
     studies = tables.studies
@@ -359,24 +231,23 @@ def _other(
             )
             work.forget(fact.study_uid)
             work.load({fact.study_uid})
-        case PatientAbsorbed():
-            work.move(str(fact.subsumed), str(fact.patient_key))
-        case PatientShredded():
-            key = str(fact.patient_key)
-            uids = list(
-                connection.execute(
-                    sa.select(studies.c.study_uid).where(studies.c.patient_key == key)
-                ).scalars()
-            )
-            for start in range(0, len(uids), 500):
-                part = uids[start : start + 500]
-                connection.execute(
-                    tables.chunks.delete().where(tables.chunks.c.study_uid.in_(part))
-                )
-            for table in (tables.instances, tables.series, studies):
-                connection.execute(table.delete().where(table.c.patient_key == key))
-            for uid in uids:
-                work.forget(uid)
+
+
+def _shred(work: Work, key: str) -> None:
+    """Drop the rows of a patient who is no more."""
+    connection, tables, studies = work.connection, work.tables, work.tables.studies
+    uids = list(
+        connection.execute(
+            sa.select(studies.c.study_uid).where(studies.c.patient_key == key)
+        ).scalars()
+    )
+    for start in range(0, len(uids), 500):
+        part = uids[start : start + 500]
+        connection.execute(tables.chunks.delete().where(tables.chunks.c.study_uid.in_(part)))
+    for table in (tables.instances, tables.series, studies):
+        connection.execute(table.delete().where(table.c.patient_key == key))
+    for uid in uids:
+        work.forget(uid)
 
 
 def spec(source: HeaderSource) -> ViewSpec:
@@ -390,6 +261,11 @@ def spec(source: HeaderSource) -> ViewSpec:
             StudyCompleted.TOPIC,
             ManifestPublished.TOPIC,
             ManifestWithdrawn.TOPIC,
+            StudyCorrected.TOPIC,
+            StudyReassigned.TOPIC,
+            InstancesMoved.TOPIC,
+            PatientIdentified.TOPIC,
+            PatientDemographicsChanged.TOPIC,
             PatientAbsorbed.TOPIC,
             PatientShredded.TOPIC,
         ),

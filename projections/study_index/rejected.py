@@ -90,7 +90,56 @@ class Rejections:
         for study_uid in dict.fromkeys(study_uids):
             hidden = self._hide(connection, study_uid)
             if hidden or self._was_touched(connection, study_uid):
-                self._count(connection, study_uid, revision)
+                self.count(connection, study_uid, revision)
+
+    def count(self, connection: Connection, study_uid: str, revision: int) -> None:
+        """Count the series and the study again by what is shown of them, and what is held."""
+        instances, series = self._tables.instances, self._tables.series
+        studies, c = self._tables.studies, self._tables.instances.c
+        counted = connection.execute(
+            sa.select(c.series_uid, c.sop_class, sa.func.count().label("number"))
+            .where(c.study_uid == study_uid, c.hidden.is_(False))
+            .group_by(c.series_uid, c.sop_class)
+            .select_from(instances)
+        ).all()
+        found = connection.execute(sa.select(studies).where(studies.c.study_uid == study_uid))
+        held = connection.execute(
+            sa.select(sa.func.count().label("number"), sa.func.sum(c.size).label("octets"))
+            .where(c.study_uid == study_uid)
+            .select_from(instances)
+        ).one()
+        study = dict(found.mappings().one())
+        study |= {"modalities": "", "body_parts": "", "series_count": 0, "instance_count": 0}
+        study |= {"held_count": held.number, "size_bytes": int(held.octets or 0)}
+        rows = connection.execute(
+            sa.select(series).where(series.c.study_uid == study_uid).order_by(series.c.first_at)
+        ).mappings()
+        for row in [dict(row) for row in rows]:
+            count = _total(counted, row["series_uid"])
+            row |= {"instance_count": count, "hidden": not count, "revision": revision}
+            if count:
+                study["series_count"] += 1
+                study["instance_count"] += count
+                with_series(study, row)
+            connection.execute(
+                series.update()
+                .where(series.c.study_uid == study_uid, series.c.series_uid == row["series_uid"])
+                .values(
+                    instance_count=count, hidden=not count, revision=revision, json=series_json(row)
+                )
+            )
+        classes = dict.fromkeys(row.sop_class for row in counted)
+        study["sop_classes"] = "".join(f"\\{uid}" for uid in classes) + "\\" if classes else ""
+        study |= {"hidden": not study["instance_count"], "revision": revision}
+        changed = (
+            "modalities", "body_parts", "sop_classes", "series_count", "instance_count",
+            "held_count", "size_bytes", "hidden", "revision",
+        )  # fmt: skip
+        connection.execute(
+            studies.update()
+            .where(studies.c.study_uid == study_uid)
+            .values({name: study[name] for name in changed} | {"json": study_json(study)})
+        )
 
     def _is_needed(self, connection: Connection) -> bool:
         if not self._any:
@@ -172,49 +221,6 @@ class Rejections:
             connection.execute(chunks.update().where(here).values(body=packed))
         else:
             connection.execute(chunks.delete().where(here))
-
-    def _count(self, connection: Connection, study_uid: str, revision: int) -> None:
-        """Count the series and the study again by what is shown of them."""
-        instances, series = self._tables.instances, self._tables.series
-        studies, c = self._tables.studies, self._tables.instances.c
-        counted = connection.execute(
-            sa.select(c.series_uid, c.sop_class, sa.func.count().label("number"))
-            .where(c.study_uid == study_uid, c.hidden.is_(False))
-            .group_by(c.series_uid, c.sop_class)
-            .select_from(instances)
-        ).all()
-        found = connection.execute(sa.select(studies).where(studies.c.study_uid == study_uid))
-        study = dict(found.mappings().one())
-        study |= {"modalities": "", "body_parts": "", "series_count": 0, "instance_count": 0}
-        rows = connection.execute(
-            sa.select(series).where(series.c.study_uid == study_uid).order_by(series.c.first_at)
-        ).mappings()
-        for row in [dict(row) for row in rows]:
-            count = _total(counted, row["series_uid"])
-            row |= {"instance_count": count, "hidden": not count, "revision": revision}
-            if count:
-                study["series_count"] += 1
-                study["instance_count"] += count
-                with_series(study, row)
-            connection.execute(
-                series.update()
-                .where(series.c.study_uid == study_uid, series.c.series_uid == row["series_uid"])
-                .values(
-                    instance_count=count, hidden=not count, revision=revision, json=series_json(row)
-                )
-            )
-        classes = dict.fromkeys(row.sop_class for row in counted)
-        study["sop_classes"] = "".join(f"\\{uid}" for uid in classes) + "\\" if classes else ""
-        study |= {"hidden": not study["instance_count"], "revision": revision}
-        changed = (
-            "modalities", "body_parts", "sop_classes", "series_count", "instance_count",
-            "hidden", "revision",
-        )  # fmt: skip
-        connection.execute(
-            studies.update()
-            .where(studies.c.study_uid == study_uid)
-            .values({name: study[name] for name in changed} | {"json": study_json(study)})
-        )
 
 
 def _total(counted: Iterable[Row[Any]], series_uid: str) -> int:

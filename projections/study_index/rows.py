@@ -31,9 +31,9 @@ from repository.instances.header import InstanceHeader
 
 _unpack = msgspec.msgpack.Decoder(dict[int, bytes]).decode
 _pack = msgspec.msgpack.Encoder().encode
-_MAX_TEXT = 256
+MAX_TEXT = 256
 """PS3.5 6.2 allows 64 characters, or 64 in each group of a name; an index holds no more."""
-_MAX_SHORT = 32
+MAX_SHORT = 32
 _STUDY = frozenset(STUDY_RETURNED)
 _SERIES = frozenset(SERIES_RETURNED)
 
@@ -59,7 +59,7 @@ class InstanceSeen:
 
     def short(self, tag: int) -> str:
         """Return a date, time or code of the header."""
-        return self.text(tag)[:_MAX_SHORT]
+        return self.text(tag)[:MAX_SHORT]
 
     def integer(self, tag: int) -> int | None:
         """Return a number of the header."""
@@ -70,6 +70,15 @@ class InstanceSeen:
     def frames(self) -> int:
         """Return Number of Frames."""
         return 0 if self.header is None else min(self.header.number_of_frames, 1 << 40)
+
+    def differs_from(self, study: dict[str, Any]) -> bool:
+        """Tell whether the header says of the patient what the study's row does not."""
+        return self.header is not None and (
+            self.text(0x00100020) != study["patient_id"]
+            or self.text(0x00100010) != study["name"]
+            or self.short(0x00100030) != study["birth_date"]
+            or self.short(0x00100040) != study["sex"]
+        )
 
     def members(self, level: Level, tags: tuple[int, ...]) -> dict[int, bytes]:
         """Return JSON members of the header; at least the UIDs, which the event tells."""
@@ -95,10 +104,10 @@ def new_study(seen: InstanceSeen) -> dict[str, Any]:
         "name": name,
         "alphabetic": keys.alphabetic,
         "ideographic": keys.ideographic,
-        "latin": keys.latin[:_MAX_TEXT],
-        "written": keys.written[:_MAX_TEXT],
-        "pinyin": keys.pinyin[:_MAX_TEXT],
-        "initials": keys.initials[:_MAX_TEXT],
+        "latin": keys.latin[:MAX_TEXT],
+        "written": keys.written[:MAX_TEXT],
+        "pinyin": keys.pinyin[:MAX_TEXT],
+        "initials": keys.initials[:MAX_TEXT],
         "birth_date": seen.short(0x00100030),
         "sex": seen.short(0x00100040),
         "study_date": seen.short(0x00080020),
@@ -123,6 +132,7 @@ def new_study(seen: InstanceSeen) -> dict[str, Any]:
         "complete_count": 0,
         "published_count": 0,
         "pending": True,
+        "mixed": False,
         "revision": seen.ordinal,
         "fixed": _pack(seen.members(Level.STUDY, STUDY_RETURNED + STUDY_MORE)),
         "json": b"",
@@ -210,6 +220,11 @@ def fixed_members(packed: bytes) -> dict[int, bytes]:
     return _unpack(packed)
 
 
+def packed_members(members: dict[int, bytes]) -> bytes:
+    """Return members as a row keeps them."""
+    return _pack(members)
+
+
 def joined(members: dict[int, bytes]) -> bytes:
     """Return a JSON object of members, in ascending order of tag (PS3.18 F.2.2)."""
     return b"{" + b",".join([members[tag] for tag in sorted(members)]) + b"}"
@@ -229,7 +244,7 @@ def person_keys(person_name: str) -> str:
 
 def _indexable(text: str) -> str:
     """Return a text as both engines hold it: PostgreSQL knows no NUL, and its indexes a limit."""
-    return text[:_MAX_TEXT].replace("\x00", "")
+    return text[:MAX_TEXT].replace("\x00", "")
 
 
 def _url(path: bytes) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -21,9 +20,12 @@ from projections.database import ViewsDatabase
 from projections.study_index import matching
 from projections.study_index import overlay as overlays
 from projections.study_index.attributes import Kind
+from projections.study_index.listed import InstanceRow, SeriesRow, StudyFilters, StudyRow
 from projections.study_index.projection import NAME
 from projections.study_index.rows import values
 from repository.instances.correcting import Changes
+
+__all__ = ["InstanceRow", "SeriesRow", "StudyFilters", "StudyIndex", "StudyRow"]
 
 _MAX_PAGE: Final = 500
 _ORDERS: Final[dict[str, Callable[[Any], tuple[Any, ...]]]] = {
@@ -35,93 +37,6 @@ _ORDERS: Final[dict[str, Callable[[Any], tuple[Any, ...]]]] = {
     "modalities": lambda c: (c.modalities,),
     "description": lambda c: (c.description,),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class StudyRow:
-    """A study as a list shows it."""
-
-    study_uid: str
-    patient_key: UUID
-    patient_id: str
-    issuer: str
-    name: str
-    """DICOM PN text as sent."""
-    alphabetic: str
-    ideographic: str
-    pinyin: str
-    birth_date: str
-    sex: str
-    study_date: str
-    study_time: str
-    accession: str
-    study_id: str
-    description: str
-    referring: str
-    modalities: tuple[str, ...]
-    sop_classes: tuple[str, ...]
-    body_parts: tuple[str, ...]
-    series_count: int
-    instance_count: int
-    held_count: int
-    """With rejected instances and rejection notes, which no list shows."""
-    size_bytes: int
-    first_at: datetime
-    last_at: datetime
-    complete: bool
-    """No more instances came for the quiet period."""
-    published_count: int
-    """Instances that the last manifest names; 0 when none was published."""
-    manifest_uid: str
-    manifest_entry: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesRow:
-    """A series as a list shows it."""
-
-    study_uid: str
-    series_uid: str
-    modality: str
-    number: int | None
-    description: str
-    body_part: str
-    series_date: str
-    series_time: str
-    institution: str
-    department: str
-    station: str
-    instance_count: int
-    first_sop_uid: str
-    """Its first instance, for a thumbnail."""
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceRow:
-    """An instance as a manifest or a viewer's list names it."""
-
-    study_uid: str
-    series_uid: str
-    sop_uid: str
-    sop_class: str
-    number: int | None
-    frame_count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyFilters:
-    """What the portal's list is narrowed by; empty members do not narrow."""
-
-    name: str = ""
-    """Beginning of the name in Latin or Chinese letters, of its pinyin, or its initials."""
-    patient_id: str = ""
-    accession: str = ""
-    modalities: tuple[str, ...] = ()
-    date_from: str = ""
-    """YYYYMMDD."""
-    date_to: str = ""
-    description: str = ""
-    patient_key: UUID | None = None
 
 
 class StudyIndex:
@@ -260,18 +175,25 @@ class StudyIndex:
             row = connection.execute(query).first()
             return None if row is None else (row.revision, UUID(row.patient_key))
 
-    def metadata(self, study_uid: str, series_uid: str = "", *, fresh: bool = True) -> list[bytes]:
-        """Return the metadata of a study or series: pieces of comma separated JSON objects."""
+    def metadata(
+        self, study_uid: str, series_uid: str = "", *, fresh: bool = True, original: bool = False
+    ) -> list[bytes]:
+        """Return the metadata of a study or series: pieces of comma separated JSON objects.
+
+        Told as corrected, or as the `original` headers have them.
+        """
         with self._database.reading(NAME, fresh=fresh) as (connection, tables):
-            table = tables.chunks
+            table, place = tables.chunks, (study_uid, series_uid)
             # What is rejected lies in chunks with negative numbers.
-            query = sa.select(table.c.body).where(
+            query = sa.select(table.c.series_uid, table.c.chunk, table.c.body).where(
                 table.c.study_uid == study_uid, table.c.chunk >= 0
             )
             if series_uid:
                 query = query.where(table.c.series_uid == series_uid)
-            rows = connection.execute(query.order_by(table.c.series_uid, table.c.chunk)).scalars()
-            return [zlib.decompress(body) for body in rows]
+            rows = connection.execute(query.order_by(table.c.series_uid, table.c.chunk)).all()
+            if original or not overlays.is_overlaid(connection, tables, study_uid):
+                return [zlib.decompress(row.body) for row in rows]
+            return overlays.overlaid_chunks(connection, tables, place, rows)
 
     def corrections(self, sop_uids: Sequence[str], *, fresh: bool = True) -> Mapping[str, Changes]:
         """Return what is told otherwise than stored headers say, of instances that have any.
@@ -287,11 +209,18 @@ class StudyIndex:
             return {uid: one.changes for uid, one in found.items()}
 
     def instance_metadata(
-        self, study_uid: str, series_uid: str, sop_uid: str, *, held: bool = False
+        self,
+        study_uid: str,
+        series_uid: str,
+        sop_uid: str,
+        *,
+        held: bool = False,
+        original: bool = False,
     ) -> bytes | None:
         """Return the metadata of one instance, or None when there is no such instance there.
 
-        A rejected one is given only to who asks for whatever is `held`.
+        A rejected one is given only to who asks for whatever is `held`. Told as corrected, or
+        as the `original` header has them.
         """
         with self._database.reading(NAME) as (connection, tables):
             table, chunks = tables.instances, tables.chunks
@@ -315,7 +244,12 @@ class StudyIndex:
             if row is None:
                 return None
             end = row.chunk_start + row.chunk_length
-            return zlib.decompress(row.body)[row.chunk_start : end]
+            stored = zlib.decompress(row.body)[row.chunk_start : end]
+            if original:
+                return stored
+            return overlays.read_through(connection, tables, (study_uid, series_uid), sop_uid)(
+                stored
+            )
 
 
 def _narrowed(table: sa.Table, filters: StudyFilters) -> Sequence[sa.ColumnElement[bool]]:
