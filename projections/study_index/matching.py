@@ -19,6 +19,7 @@ from projections.study_index.attributes import Kind
 Clause = sa.ColumnElement[bool]
 
 _ESCAPE: Final = "\x1b"
+_WITH_INDEX: Final = frozenset({"study_uid", "patient_id", "accession", "latin"})
 _MAX_VALUE: Final = 4096
 _MAX_LIST: Final = 2000
 _DATE: Final = re.compile(r"[0-9]{8}|[0-9]{6}|[0-9]{4}")
@@ -103,6 +104,33 @@ def patient_name(table: sa.Table, value: str, *, fuzzy: bool) -> Clause:
     )
 
 
+def arms(
+    table: sa.Table, column: str, kind: Kind, value: str, *, fuzzy: bool
+) -> tuple[tuple[Clause, ...], bool]:
+    """Return ranges of indexes, any of which is the same as `clause`; none if there are none.
+
+    For the columns of a study that have an index by themselves: identifiers, and the forms of
+    a name. The flag tells that they are equalities.
+    """
+    value = value.strip()
+    if column not in _WITH_INDEX:
+        return (), False
+    is_exact = not any(mark in value for mark in "*?")
+    if kind is not Kind.PATIENT:
+        every = _LISTS.split(value) if kind is Kind.UID else value.split("\\")
+        bounded = all(one.strip()[:1] not in {"", "*", "?"} for one in every)
+        found = clause(table, column, kind, value, fuzzy=fuzzy) if bounded else None
+        return () if found is None else (found,), is_exact
+    columns = [table.c.latin, table.c.written, table.c.pinyin]
+    if fuzzy:
+        key = search_key(value.replace("*", "").replace("?", ""))
+        return tuple(begins(c, key) for c in (*columns, table.c.initials) if key), False
+    parts = [part for part in value.rstrip("=^ ").split("=") if part.strip("^ ")]
+    if len(parts) != 1 or not search_key(re.split(r"[*?]", parts[0])[0]):
+        return (), False
+    return tuple(_wild(one, parts[0], search_key) for one in columns), is_exact
+
+
 def _wild(column: sa.Column[Any], value: str, fold: Callable[[str], str]) -> Clause:
     """Match `*` and `?`; a trailing star alone becomes a range."""
     if not any(mark in value for mark in "*?"):
@@ -110,7 +138,10 @@ def _wild(column: sa.Column[Any], value: str, fold: Callable[[str], str]) -> Cla
     if value.endswith("*") and not any(mark in value[:-1] for mark in "*?"):
         prefix = fold(value[:-1])
         return begins(column, prefix) if prefix else sa.true()
-    return column.like(_pattern(value, fold), escape=_ESCAPE)
+    like = column.like(_pattern(value, fold), escape=_ESCAPE)
+    # What stands before the first mark is a range of an index, if it is folded by itself.
+    prefix = fold(re.split(r"[*?]", value)[0])
+    return sa.and_(begins(column, prefix), like) if prefix else like
 
 
 def _pattern(value: str, fold: Callable[[str], str]) -> str:

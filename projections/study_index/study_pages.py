@@ -1,0 +1,141 @@
+"""Which studies a page shows, newest first, and how many match: by the index that narrows most.
+
+PS3.18 10.6 and PS3.4 C.4.1 at the STUDY level. Rows are fat (ready JSON lies in them), so a page
+is found in indexes alone and only its rows are read. Called by `search.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping
+
+Clause = sa.ColumnElement[bool]
+
+_WEIGHT: Final = 800
+"""Walking to a page costs reach / matches of all studies, sorting the matches all of them: the
+two are even at the root of both, here for a million studies. Far fewer studies walk fast anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a study must meet."""
+
+    clause: Clause
+    arms: tuple[Clause, ...] = ()
+    """Any of these is the same as `clause`, and each is a range of an index; empty: none is."""
+    is_exact: bool = False
+    """The arms are equalities: few studies meet them."""
+
+    @classmethod
+    def exact(cls, equality: Clause) -> Self:
+        """Return the condition of an equality of a column that has an index."""
+        return cls(equality, (equality,), is_exact=True)
+
+
+class StudyPages:
+    """The studies that meet conditions, by pages."""
+
+    def __init__(
+        self, connection: Connection, studies: sa.Table, conditions: Sequence[Condition]
+    ) -> None:
+        self._connection = connection
+        self._studies = studies
+        self._conditions = conditions
+
+    def rows(
+        self, columns: Sequence[sa.ColumnElement[Any] | sa.Table], *, offset: int, limit: int
+    ) -> list[RowMapping]:
+        """Return a page of rows."""
+        studies = self._studies
+        keys = self._keys(self._narrowest(offset + limit))
+        if len(keys) == 1:
+            page = newest(keys[0], studies.c).offset(offset).limit(limit).subquery()
+        else:
+            # Each arm is read by its own index; a study may be found by more than one.
+            every = sa.union(*keys).subquery()
+            page = newest(sa.select(every), every.c).offset(offset).limit(limit).subquery()
+        query = (
+            sa.select(*columns)
+            .select_from(page)
+            .join(studies, studies.c.study_uid == page.c.study_uid)
+        )
+        return list(self._connection.execute(newest(query, page.c)).mappings())
+
+    def count(self, most: int) -> int:
+        """Return how many match, or `most` when there are as many or more."""
+        keys = self._keys(self._narrowest(most))
+        counts = [sa.select(sa.func.count()).select_from(k.limit(most).subquery()) for k in keys]
+        found = [int(self._connection.execute(count).scalar_one()) for count in counts]
+        if len(found) == 1 or max(found) >= most:
+            return max(found)
+        every = sa.union(*keys).limit(most).subquery()
+        return int(
+            self._connection.execute(sa.select(sa.func.count()).select_from(every)).scalar_one()
+        )
+
+    def _keys(self, narrowest: Condition | None) -> list[sa.Select[Any]]:
+        """Return the queries whose union are the studies: one, or one an arm."""
+        c = self._studies.c
+        keys = sa.select(c.study_date, c.study_time, c.study_uid).where(
+            *(self._other(one) for one in self._conditions if one is not narrowest)
+        )
+        if narrowest is None:
+            return [keys]
+        return [keys.where(arm) for arm in narrowest.arms]
+
+    def _other(self, condition: Condition) -> Clause:
+        if not condition.arms or not self._without_statistics:
+            return condition.clause
+        # SQLite would take any index that fits; a CASE it looks into for every row of ours.
+        return sa.case((condition.clause, 1), else_=0) == 1
+
+    def _narrowest(self, reach: int) -> Condition | None:
+        """Return the condition whose index to go by; None: walk by date to the end of the page."""
+        if not self._without_statistics:
+            return None
+        candidates = [one for one in self._conditions if one.arms]
+        for one in candidates:
+            if one.is_exact:
+                return one
+        least, best = int(_WEIGHT * math.sqrt(reach + 1)), None
+        for one in candidates:
+            counted = self._probe(one, least)
+            if counted < least:
+                least, best = counted, one
+        return best
+
+    @property
+    def _without_statistics(self) -> bool:
+        """PostgreSQL knows how common a value is and plans by it; SQLite guesses."""
+        return self._connection.dialect.name == "sqlite"
+
+    def _probe(self, condition: Condition, most: int) -> int:
+        """Return how many entries of indexes meet the arms; stops looking at `most` in each."""
+        counts = [
+            sa.select(sa.func.count())
+            .select_from(
+                sa.select(sa.literal(1))
+                .select_from(self._studies)
+                .where(arm)
+                .limit(most)
+                .subquery()
+            )
+            .scalar_subquery()
+            for arm in condition.arms
+        ]
+        total: sa.ColumnElement[int] = counts[0]
+        for one in counts[1:]:
+            total = total + one
+        return int(self._connection.execute(sa.select(total)).scalar_one())
+
+
+def newest(query: sa.Select[Any], columns: Any) -> sa.Select[Any]:
+    """Return the query in the order that lists of studies have."""
+    return query.order_by(
+        columns.study_date.desc(), columns.study_time.desc(), columns.study_uid.desc()
+    )
