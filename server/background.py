@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 from kernel.ledger.seals import Sealer
 from server.broker import delivery
-from server.dimse_door import commitment_reporter
+from server.dimse_door import commitment_reporter, limits_of
 from server.pix_consumers import pix_work
+from server.procedure_steps import availability_notifier, step_accountant
 from server.wiring import Installation
 from workflows.describe_manifest import ManifestPolicy
 from workflows.erase_removed import EraseRemoved
@@ -35,10 +36,13 @@ def background_work(here: Installation) -> Sequence[tuple[str, Work]]:
     work: list[tuple[str, Work]] = [("seal", _steady(lambda stopping: _seal(here, stopping)))]
     work.append(("notify", _steady(delivery(here).run)))
     work.append(("commit", _steady(commitment_reporter(here).run)))
+    work.append(("availability", _steady(availability_notifier(here, limits_of(here)).run)))
     work += [(name, _steady(tell)) for name, tell in pix_work(here)]
-    if here.settings.study.publish:
+    publish = _publish(here) if here.settings.study.publish else None
+    work.append(("steps", _steady(step_accountant(here, publish).run)))
+    if publish is not None:
         publisher = StudyPublisher(
-            here.studies, _publish(here), quiet_seconds=here.settings.study.quiet_seconds
+            here.studies, publish, quiet_seconds=here.settings.study.quiet_seconds
         )
         work.append(("publish", _steady(publisher.run)))
     if here.settings.documents.erase_removed:

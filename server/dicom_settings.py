@@ -54,6 +54,13 @@ class DimseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     private_transfer_syntaxes: Annotated[
         tuple[str, ...], Meta(description="Transfer syntaxes to take besides the standard's.")
     ] = ()
+    availability_recipients: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="AE titles told when a study is complete or something of it is rejected "
+            "(Instance Availability Notification); their addresses are those of the known nodes."
+        ),
+    ] = ()
     retry_seconds: Annotated[
         int, Meta(ge=1, description="First wait before a notification is sent again; it doubles.")
     ] = 30

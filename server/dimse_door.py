@@ -16,6 +16,7 @@ from projections.commitments.view import Commitments
 from projections.worklist.view import Worklist
 from registry.commitments.values import Retrying
 from server.dicom_tls import OutgoingTls, acceptor
+from server.procedure_steps import step_services
 from server.wiring import Installation
 from workflows.commit_to_storage import StorageCommitment
 from workflows.place_orders import PlaceOrders
@@ -37,6 +38,7 @@ def dimse_server(
         guard=here.guard,
         commits=storage_commitment(here),
         worklist=Worklist(here.views),
+        more=step_services(here),
         limits=limits_of(here),
         secured=None if secured is None else (secured, acceptor(told)),
     )

@@ -14,10 +14,12 @@ from kernel.events import Fact
 from kernel.ledger.topics import TopicTable
 from registry.access import events as access
 from registry.audit import events as audit
+from registry.availability import events as availability
 from registry.commitments import events as commitments
 from registry.documents import events as documents
 from registry.orders import events as orders
 from registry.patients import events as patients
+from registry.procedure_steps import events as procedure_steps
 from registry.studies import events as studies
 from registry.subscriptions import events as subscriptions
 from repository.objects import events as objects
@@ -25,11 +27,13 @@ from repository.objects import events as objects
 _ROOMS: Final[tuple[ModuleType, ...]] = (
     access,
     audit,
+    availability,
     commitments,
     documents,
     objects,
     orders,
     patients,
+    procedure_steps,
     studies,
     subscriptions,
 )

@@ -334,6 +334,7 @@ def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
 _LISTS: Final = frozenset(
     {
         "allowed_origins",
+        "availability_recipients",
         "consumers",
         "identity_domains",
         "private_transfer_syntaxes",

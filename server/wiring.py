@@ -24,6 +24,7 @@ from adapters.xds.code_set_file import read_code_sets
 from kernel.ledger.ledger import EventLedger, open_postgres, open_sqlite
 from projections.audit_trail import projection as audit_trail
 from projections.audit_trail.view import AuditTrail
+from projections.availability import projection as availability
 from projections.bell import Bell
 from projections.commitments import projection as commitments
 from projections.contract import ViewSpec
@@ -37,6 +38,7 @@ from projections.patient_index import projection as patient_index
 from projections.patient_index.view import PatientIndex
 from projections.permissions import projection as permissions
 from projections.permissions.view import PermissionsView
+from projections.procedure_steps import projection as procedure_steps
 from projections.runner import Runner
 from projections.storage_map import projection as storage_map
 from projections.storage_map.view import StorageMap
@@ -173,6 +175,8 @@ class Installation:
             delivery_queue.SPEC,
             commitments.SPEC,
             worklist.SPEC,
+            procedure_steps.SPEC,
+            availability.SPEC,
             audit_trail.SPEC,
             study_index.spec(stored),
             storage_map.spec(stored),

@@ -71,16 +71,16 @@ def data_header(context_id: int, control: int, length: int) -> bytes:
     return struct.pack(">BBLLBB", 0x04, 0, length + 6, length + 2, context_id, control)
 
 
-def command(elements: Mapping[int, int | str]) -> bytes:
-    """Return a command set; numbers are written as US, texts as UI (NUL padded)."""
+def command(elements: Mapping[int, int | str | bytes]) -> bytes:
+    """Return a command set; numbers are written as US, texts as UI (NUL padded), octets as is."""
     body = b"".join(_element(number, value) for number, value in sorted(elements.items()))
     return struct.pack("<HHLL", 0, 0, 4, len(body)) + body
 
 
-def _element(number: int, value: int | str) -> bytes:
+def _element(number: int, value: int | str | bytes) -> bytes:
     if isinstance(value, int):
         return struct.pack("<HHLH", 0, number, 2, value)
-    octets = value.encode("ascii", "replace")
+    octets = value if isinstance(value, bytes) else value.encode("ascii", "replace")
     if len(octets) % 2:
         # Texts that are not UIDs are padded with a space (PS3.5 6.2).
         octets += b"\x00" if number in _UIDS else b" "

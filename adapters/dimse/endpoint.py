@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from adapters.dimse.association import Association, Scp
+from adapters.dimse.association import Association, Scp, Services
 from adapters.dimse.c_echo import echo
 from adapters.dimse.c_find import FindScp, Index
 from adapters.dimse.c_get import GetScp
@@ -59,6 +59,7 @@ class DimseServer:
         guard: Guard,
         commits: Commits | None = None,
         worklist: Worklist | None = None,
+        more: Services | None = None,
         limits: Limits | None = None,
         secured: Secured | None = None,
     ) -> None:
@@ -87,6 +88,7 @@ class DimseServer:
             self._services[0x0130, Operation.COMMIT] = CommitmentScp(commits)
         if worklist is not None:
             self._services[0x0020, Operation.WORKLIST] = WorklistScp(worklist)
+        self._services.update(more or {})
 
     def run(self) -> None:
         """Accept associations until `stop`; returns when those under way have finished."""

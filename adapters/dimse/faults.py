@@ -6,6 +6,8 @@ statuses), PS3.8 9.3.4 (A-ASSOCIATE-RJ). Called by the services and by `associat
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Mapping
 from typing import Final
 
 from adapters.dimse.contexts import Operation
@@ -20,17 +22,28 @@ from kernel.refusals import (
     Unauthenticated,
     Unavailable,
 )
+from registry.availability.refusals import NoticeExists, NoticeIncomplete
+from registry.procedure_steps.refusals import (
+    AttributeEmpty,
+    AttributeInvalid,
+    AttributeMissing,
+    ProcedureStepEnded,
+    ProcedureStepExists,
+)
 from registry.studies.refusals import InstanceDiffers, InstanceMismatch
 
 SUCCESS: Final = 0x0000
 PENDING: Final = 0xFF00
 CANCELLED: Final = 0xFE00
+INVALID_ATTRIBUTE_VALUE: Final = 0x0106
 PROCESSING_FAILURE: Final = 0x0110
 DUPLICATE_INSTANCE: Final = 0x0111
 NO_SUCH_INSTANCE: Final = 0x0112
 INVALID_ARGUMENT: Final = 0x0115
 INVALID_INSTANCE: Final = 0x0117
 NO_SUCH_SOP_CLASS_N: Final = 0x0118
+MISSING_ATTRIBUTE: Final = 0x0120
+MISSING_ATTRIBUTE_VALUE: Final = 0x0121
 NO_SUCH_ACTION: Final = 0x0123
 RESOURCE_LIMITATION: Final = 0x0213
 NO_SUCH_SOP_CLASS: Final = 0x0122
@@ -77,6 +90,27 @@ _COMMIT: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (Unavailable, RESOURCE_LIMITATION),
     (Refusal, PROCESSING_FAILURE),
 )
+_MPPS: Final[tuple[tuple[type[Refusal], int], ...]] = (
+    (AttributeMissing, MISSING_ATTRIBUTE),
+    (AttributeEmpty, MISSING_ATTRIBUTE_VALUE),
+    (AttributeInvalid, INVALID_ATTRIBUTE_VALUE),
+    (BadIdentifier, INVALID_ATTRIBUTE_VALUE),
+    (ProcedureStepExists, DUPLICATE_INSTANCE),
+    (NotFound, NO_SUCH_INSTANCE),
+    (Forbidden, NOT_AUTHORISED),
+    (TooMuch, RESOURCE_LIMITATION),
+    (Unavailable, RESOURCE_LIMITATION),
+    (Refusal, PROCESSING_FAILURE),
+)
+_AVAILABILITY: Final[tuple[tuple[type[Refusal], int], ...]] = (
+    (NoticeExists, DUPLICATE_INSTANCE),
+    (NoticeIncomplete, MISSING_ATTRIBUTE),
+    (BadIdentifier, INVALID_ATTRIBUTE_VALUE),
+    (Forbidden, NOT_AUTHORISED),
+    (TooMuch, RESOURCE_LIMITATION),
+    (Unavailable, RESOURCE_LIMITATION),
+    (Refusal, PROCESSING_FAILURE),
+)
 _ECHO: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (Forbidden, NOT_AUTHORISED),
     (Refusal, PROCESSING_FAILURE),
@@ -89,7 +123,12 @@ _TABLES: Final = {
     Operation.GET: _RETRIEVE,
     Operation.COMMIT: _COMMIT,
     Operation.WORKLIST: _QUERY,
+    Operation.MPPS: _MPPS,
+    Operation.AVAILABILITY: _AVAILABILITY,
 }
+
+MAY_NO_LONGER_BE_UPDATED: Final = 0xA710
+"""Error ID of an N-SET on a performed procedure step that has ended (PS3.4 F.7.2.2.4)."""
 
 # result, source, reason (PS3.8 9.3.4)
 CALLED_AE_UNKNOWN: Final = (1, 1, 7)
@@ -117,6 +156,17 @@ def rejection(refusal: Refusal) -> tuple[int, int, int]:
     if isinstance(refusal, Unauthenticated | Forbidden):
         return CALLING_AE_UNKNOWN
     return (1, 1, 1)
+
+
+def particulars(refusal: Refusal) -> Mapping[int, int | bytes]:
+    """Return what a DIMSE-N response tells besides: Attribute Identifier List or Error ID."""
+    if isinstance(refusal, ProcedureStepEnded):
+        return {0x0903: MAY_NO_LONGER_BE_UPDATED}
+    tag = refusal.details.get("tag")
+    if isinstance(refusal, AttributeMissing | AttributeEmpty | AttributeInvalid) and tag:
+        number = int(str(tag), 16)
+        return {0x1005: struct.pack("<HH", number >> 16, number & 0xFFFF)}
+    return {}
 
 
 def comment(refusal: Refusal) -> str:

@@ -7,6 +7,7 @@ PS3.7 10 (DIMSE-N services), E.1 (command elements). Used by `n_action.py`, `n_c
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Final
 
 from pydicom.dataset import Dataset
@@ -26,6 +27,8 @@ from repository.instances.elements import Short, Walker
 from repository.instances.part10 import encoding_of
 
 EVENT_REPORT: Final = 0x0100
+GET: Final = 0x0110
+SET: Final = 0x0120
 CREATE: Final = 0x0140
 _RESPONSE: Final = 0x8000
 _MOST: Final = 16 << 20
@@ -74,13 +77,16 @@ def respond(
     *,
     comment: str = "",
     instance: str = "",
+    more: Mapping[int, int | bytes] | None = None,
+    dataset: bytes | None = None,
 ) -> None:
-    """Send the response to a DIMSE-N request, without a data set (PS3.7 10.3)."""
-    told: dict[int, int | str] = {
+    """Send the response to a DIMSE-N request (PS3.7 10.3)."""
+    told: dict[int, int | str | bytes] = {
         0x0100: _RESPONSE | decode.number(command, 0x0100),
         0x0120: decode.number(command, 0x0110, 0),
-        0x0800: encode.NO_DATASET,
+        0x0800: encode.NO_DATASET if dataset is None else 0,
         0x0900: status,
+        **(more or {}),
     }
     if sop_class := decode.text(command, 0x0002) or decode.text(command, 0x0003):
         told[0x0002] = sop_class[:64]
@@ -91,7 +97,7 @@ def respond(
         told[0x1008] = action
     if comment:
         told[0x0902] = comment
-    association.messages.send(context.id, encode.command(told))
+    association.messages.send(context.id, encode.command(told), dataset)
 
 
 def refuse(association: Association, context: Context, command: Command, refusal: Refusal) -> None:
@@ -102,6 +108,7 @@ def refuse(association: Association, context: Context, command: Command, refusal
         command,
         faults.status(refusal, context.service),
         comment=faults.comment(refusal),
+        more=faults.particulars(refusal),
     )
 
 

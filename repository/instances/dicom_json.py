@@ -63,6 +63,13 @@ def members_of(header: InstanceHeader, tags: tuple[int, ...]) -> dict[int, bytes
     return found
 
 
+def dataset_json(dataset: Dataset, codecs: tuple[str, ...]) -> bytes:
+    """Return the JSON object of a data set that is no instance (an attribute list)."""
+    # Inline whatever is binary: there is nothing that a URI could name.
+    members = _Writer(b"", len(dataset.buffer)).members(dataset, codecs, b"")
+    return b"{" + b",".join(members) + b"}"
+
+
 def member(tag: int, vr: str, *values: str | int) -> bytes:
     """Return a JSON member made of values we know (counts, URLs, aggregated lists)."""
     if not values:
@@ -71,6 +78,17 @@ def member(tag: int, vr: str, *values: str | int) -> bytes:
         _head(tag, vr.encode()),
         b",".join(_quote(value) for value in values),
     )
+
+
+def known_vr(dataset: Dataset, tag: int) -> bytes:
+    """Return the VR that PS3.6, or the creator of a private block, gives an attribute."""
+    if not tag >> 16 & 1:
+        return vr_of(tag)
+    block = tag >> 8 & 0xFF
+    if not block:
+        return b"LO" if tag & 0xFF >= 0x10 else b"UN"
+    creator = dataset.ascii(tag & 0xFFFF0000 | block)
+    return private_vr(tag, creator) if creator else b"UN"
 
 
 class _Writer:
@@ -150,7 +168,7 @@ def _head(tag: int, vr: bytes) -> bytes:
 def _resolved(dataset: Dataset, tag: int, vr: bytes) -> tuple[bytes, tuple[Dataset, ...] | None]:
     """Settle ambiguous VRs, and give UN the VR that the dictionary knows (PS3.5 6.2.2)."""
     if vr == b"UN" or (tag >> 16 & 1 and not dataset.encoding.explicit):
-        known = _known_vr(dataset, tag)
+        known = known_vr(dataset, tag)
         if known == b"SQ":
             try:
                 return b"SQ", items_of(dataset, tag)
@@ -160,16 +178,6 @@ def _resolved(dataset: Dataset, tag: int, vr: bytes) -> tuple[bytes, tuple[Datas
     if b" " in vr:
         vr = settle(vr, tag, signed=_signed(dataset), lut_entries=lambda: _lut_entries(dataset))
     return vr, None
-
-
-def _known_vr(dataset: Dataset, tag: int) -> bytes:
-    if not tag >> 16 & 1:
-        return vr_of(tag)
-    block = tag >> 8 & 0xFF
-    if not block:
-        return b"LO" if tag & 0xFF >= 0x10 else b"UN"
-    creator = dataset.ascii(tag & 0xFFFF0000 | block)
-    return private_vr(tag, creator) if creator else b"UN"
 
 
 def _signed(dataset: Dataset | None) -> bool:
