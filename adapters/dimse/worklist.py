@@ -34,16 +34,30 @@ _STEPS: Final = 0x00400100
 _START_DATE: Final = 0x00400002
 _NO_KEYS: Final = frozenset({_CHARACTER_SET, 0x00080201})
 _CHINESE: Final = frozenset({"GB18030", "GBK"})
-_STATUS: Final = {"scheduled": "SCHEDULED", "started": "STARTED"}
+_STEP_STATUS: Final = 0x00400020
+_OPEN: Final = ("scheduled", "started")
+_STATUS: Final = {
+    "scheduled": "SCHEDULED",
+    "started": "STARTED",
+    "done": "COMPLETED",
+    "discontinued": "DISCONTINUED",
+    "cancelled": "CANCELED",
+}
+"""The first two as PS3.3 C.4.10 defines them; the others are told only to who asks for them."""
 
 
 class Worklist(Protocol):
     """The worklist view."""
 
     def open(
-        self, *, first: str = "", last: str = "", policy: sa.ColumnElement[bool] | None = None
+        self,
+        *,
+        first: str = "",
+        last: str = "",
+        policy: sa.ColumnElement[bool] | None = None,
+        states: Sequence[str] = _OPEN,
     ) -> Sequence[Step]:
-        """Return what is scheduled or under way from a day to a day."""
+        """Return what is in these states from a day to a day."""
         ...
 
 
@@ -102,7 +116,9 @@ class WorklistScp:
         first, last = _days(tree)
         policy = clause(association.subject, "find", "study")
         found = []
-        for step in self._worklist.open(first=first, last=last, policy=policy):
+        for step in self._worklist.open(
+            first=first, last=last, policy=policy, states=_states(tree)
+        ):
             full = described(step)
             if not tree or kept.matches(tree, _members(full)):
                 found.append((step, full))
@@ -171,12 +187,21 @@ def _paths(
 
 def _days(tree: kept.Tree) -> tuple[str, str]:
     """Return the first and last day that are asked for, to look through no others."""
-    steps = tree.get(_STEPS)
-    wanted = steps.get(_START_DATE, "") if isinstance(steps, dict) else ""
-    if not isinstance(wanted, str):
-        return "", ""
+    wanted = _of_step(tree, _START_DATE)
     first, dash, last = wanted.partition("-")
     return first.strip(), (last if dash else first).strip()
+
+
+def _states(tree: kept.Tree) -> Sequence[str]:
+    """Return the states that are asked for by name; what is open when none is."""
+    wanted = _of_step(tree, _STEP_STATUS).split("\\")
+    return [state for state, word in _STATUS.items() if word in wanted] or _OPEN
+
+
+def _of_step(tree: kept.Tree, tag: int) -> str:
+    steps = tree.get(_STEPS)
+    wanted = steps.get(tag, "") if isinstance(steps, dict) else ""
+    return wanted if isinstance(wanted, str) else ""
 
 
 def _members(full: Dataset) -> Mapping[int, bytes]:

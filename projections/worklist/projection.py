@@ -1,6 +1,6 @@
-"""Turns orders into scheduled steps, and what is stored of their studies into their state.
+"""Turns orders into scheduled steps; what is performed and stored of them into their state.
 
-Design A4, PS3.4 K. Run by `projections/runner.py`.
+Design A4, PS3.4 K, IHE RAD TF-2 4.6 and 4.7. Run by `projections/runner.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from projections.worklist.tables import Tables
 from registry.orders.events import OrderCancelled, OrderPlaced
 from registry.orders.values import Order
 from registry.patients.events import PatientAbsorbed, PatientShredded
+from registry.procedure_steps.events import (
+    ProcedureStepCompleted,
+    ProcedureStepDiscontinued,
+    ProcedureStepStarted,
+)
 from registry.studies.events import InstancesStored, StudyCompleted
 
 NAME: Final = "worklist"
@@ -27,6 +32,10 @@ SCHEDULED: Final = "scheduled"
 STARTED: Final = "started"
 DONE: Final = "done"
 CANCELLED: Final = "cancelled"
+DISCONTINUED: Final = "discontinued"
+_OPEN: Final = (SCHEDULED, STARTED)
+_WRONG_ENTRY: Final = "110514^DCM"
+"""PS3.16 CID 9300: Incorrect worklist entry selected. The order is still to be done."""
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Order).decode
 
@@ -36,6 +45,7 @@ class WorklistProjection:
 
     def __init__(self, tables: Tables) -> None:
         self._table = tables.steps
+        self._performing = tables.performing
         self._merged = MergedPatients(tables.merges)
 
     def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
@@ -45,11 +55,15 @@ class WorklistProjection:
                 case OrderPlaced() as fact if not recorded.shredded:
                     self._placed(connection, fact)
                 case OrderCancelled() as fact:
-                    self._become(connection, fact.study_uid, CANCELLED, (SCHEDULED, STARTED))
+                    self._become(connection, fact.study_uid, CANCELLED, _OPEN)
                 case InstancesStored() as fact:
                     self._become(connection, fact.study_uid, STARTED, (SCHEDULED,))
                 case StudyCompleted() as fact:
-                    self._become(connection, fact.study_uid, DONE, (SCHEDULED, STARTED))
+                    self._complete(connection, fact)
+                case (
+                    ProcedureStepStarted() | ProcedureStepCompleted() | ProcedureStepDiscontinued()
+                ) as fact:
+                    self._perform(connection, fact)
                 case PatientAbsorbed() as fact:
                     self._absorb(connection, fact)
                 case PatientShredded() as fact:
@@ -69,6 +83,42 @@ class WorklistProjection:
                 body=_encode(fact.order),
             )
         )
+
+    def _complete(self, connection: Connection, fact: StudyCompleted) -> None:
+        # What is performed still goes on, even if no image came for a while.
+        if not self._is_performed(connection, fact.study_uid):
+            self._become(connection, fact.study_uid, DONE, _OPEN)
+
+    def _perform(
+        self,
+        connection: Connection,
+        fact: ProcedureStepStarted | ProcedureStepCompleted | ProcedureStepDiscontinued,
+    ) -> None:
+        if not isinstance(fact, ProcedureStepStarted):
+            self._end(connection, fact)
+            return
+        for study_uid in fact.study_uids:
+            connection.execute(
+                self._performing.insert().values(study_uid=study_uid, sop_uid=fact.sop_uid)
+            )
+            self._become(connection, study_uid, STARTED, (SCHEDULED, DISCONTINUED))
+
+    def _end(
+        self, connection: Connection, fact: ProcedureStepCompleted | ProcedureStepDiscontinued
+    ) -> None:
+        mine = self._performing.c.sop_uid == fact.sop_uid
+        connection.execute(self._performing.delete().where(mine))
+        for study_uid in fact.study_uids:
+            if isinstance(fact, ProcedureStepCompleted):
+                self._become(connection, study_uid, DONE, (*_OPEN, DISCONTINUED))
+            elif not self._is_performed(connection, study_uid):
+                state = SCHEDULED if fact.reason == _WRONG_ENTRY else DISCONTINUED
+                self._become(connection, study_uid, state, _OPEN)
+
+    def _is_performed(self, connection: Connection, study_uid: str) -> bool:
+        c = self._performing.c
+        query = sa.select(c.sop_uid).where(c.study_uid == study_uid).limit(1)
+        return connection.execute(query).first() is not None
 
     def _become(
         self, connection: Connection, study_uid: str, state: str, before: tuple[str, ...]
@@ -98,12 +148,15 @@ class WorklistProjection:
 
 SPEC: Final = ViewSpec(
     name=NAME,
-    version=1,
+    version=2,
     topics=(
         OrderPlaced.TOPIC,
         OrderCancelled.TOPIC,
         InstancesStored.TOPIC,
         StudyCompleted.TOPIC,
+        ProcedureStepStarted.TOPIC,
+        ProcedureStepCompleted.TOPIC,
+        ProcedureStepDiscontinued.TOPIC,
         PatientAbsorbed.TOPIC,
         PatientShredded.TOPIC,
     ),

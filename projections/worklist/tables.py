@@ -11,7 +11,7 @@ from projections.merged_patients import merges_table
 
 
 class Tables:
-    """One row an order, which has one scheduled step."""
+    """One row an order, which has one scheduled step; one a step that is being performed."""
 
     def __init__(self, suffix: str) -> None:
         self.metadata = sa.MetaData()
@@ -25,5 +25,11 @@ class Tables:
             sa.Column("starts", sa.String(14), nullable=False),
             sa.Column("body", sa.LargeBinary, nullable=False),
             sa.Index(f"scheduled_step_open{suffix}", "state", "starts_on"),
+        )
+        self.performing = sa.Table(
+            f"scheduled_step_performing{suffix}",
+            self.metadata,
+            sa.Column("study_uid", sa.String(64), primary_key=True),
+            sa.Column("sop_uid", sa.String(64), primary_key=True),
         )
         self.merges = merges_table(self.metadata, f"scheduled_step_merge{suffix}")

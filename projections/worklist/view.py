@@ -1,4 +1,4 @@
-"""Reads the worklist: steps that are scheduled or under way.
+"""Reads the worklist: steps that are scheduled or under way, others when asked for.
 
 PS3.4 K.6.1.2. Called by `adapters/dimse` for C-FIND and by the command line.
 """
@@ -27,7 +27,7 @@ class Step:
     study_uid: str
     patient_key: UUID
     state: str
-    """scheduled | started | done | cancelled."""
+    """scheduled | started | done | discontinued | cancelled."""
     order: Order
 
 
@@ -38,12 +38,17 @@ class Worklist:
         self._database = database
 
     def open(
-        self, *, first: str = "", last: str = "", policy: sa.ColumnElement[bool] | None = None
+        self,
+        *,
+        first: str = "",
+        last: str = "",
+        policy: sa.ColumnElement[bool] | None = None,
+        states: Sequence[str] = (SCHEDULED, STARTED),
     ) -> Sequence[Step]:
-        """Return what is scheduled or under way from a day to a day (YYYYMMDD), earliest first."""
+        """Return what is in these states from a day to a day (YYYYMMDD), earliest first."""
         with self._database.reading(NAME) as (connection, tables):
             table = tables.steps
-            query = sa.select(table).where(table.c.state.in_((SCHEDULED, STARTED)))
+            query = sa.select(table).where(table.c.state.in_(states))
             if policy is not None:
                 query = query.where(policy)
             if first:
