@@ -14,6 +14,7 @@ from adapters.dimse.limits import Limits
 from adapters.dimse.n_create import StepCreateScp
 from adapters.dimse.n_get import StepGetScp
 from adapters.dimse.n_set import StepSetScp
+from adapters.portal.ports import StepRooms
 from projections.availability.view import Availability
 from projections.procedure_steps.view import ProcedureSteps
 from registry.commitments.values import Retrying
@@ -37,15 +38,17 @@ def step_services(here: Installation) -> Services:
     }
 
 
-def procedure_steps(here: Installation) -> tuple[ProcedureSteps, StepAccounts]:
-    """Return the view of the procedure steps, and what tells what of them is missing."""
-    return ProcedureSteps(here.views), StepAccounts(here.storage)
+def step_rooms(here: Installation) -> StepRooms:
+    """Return what the portal asks of procedure steps."""
+    return StepRooms(
+        ProcedureSteps(here.views), StepAccounts(here.storage), Availability(here.views)
+    )
 
 
 def step_accountant(here: Installation, publish: Publishes | None) -> StepAccountant:
     """Return what accounts for ended steps beside the projector."""
-    steps, accounts = procedure_steps(here)
-    return StepAccountant(here.facts, steps, accounts, here.studies, publish)
+    rooms = step_rooms(here)
+    return StepAccountant(here.facts, rooms.steps, rooms.accounts, here.studies, publish)
 
 
 def availability_notifier(here: Installation, limits: Limits) -> AvailabilityNotifier:

@@ -36,6 +36,7 @@ from server.broker import broker
 from server.communities import communities, replies
 from server.http import Doors, build_app, spa_folder
 from server.identity import domains_of
+from server.procedure_steps import step_rooms
 from server.wiring import Installation
 from workflows.receive_identity_feed import IdentityFeed
 
@@ -119,6 +120,7 @@ def _portal(here: Installation) -> APIRouter:
             audit=here.audit,
             blobs=here.blobs,
             zone=ZoneInfo(here.settings.timezone),
+            steps=step_rooms(here),
         )
     )
 

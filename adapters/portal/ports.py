@@ -19,14 +19,26 @@ from adapters.guard.sign_in import SignIn
 from kernel.context import acting_as
 from kernel.times import Clock, now
 from projections.audit_trail.view import AuditTrail
+from projections.availability.view import Availability
 from projections.document_index.view import DocumentIndex
 from projections.patient_index.view import PatientIndex
+from projections.procedure_steps.view import ProcedureSteps
 from projections.study_index.view import StudyIndex
 from registry.access.values import Subject
 from repository.tiers.ports import BlobStore
+from workflows.account_for_steps import StepAccounts
 from workflows.administer_access import AccessAdministration
 
 PROTOCOL: Final = "portal"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRooms:
+    """What is asked of procedure steps."""
+
+    steps: ProcedureSteps
+    accounts: StepAccounts
+    availability: Availability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +56,7 @@ class Portal:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     """The hospital's time zone: for date presets and for every time that is shown."""
     clock: Clock = now
+    steps: StepRooms | None = None
 
     @contextmanager
     def caller(self, request: Request) -> Iterator[Subject]:
