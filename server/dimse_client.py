@@ -87,17 +87,17 @@ class Committed:
 
 def echo(peer: Peer) -> int:
     """Return the status of a C-ECHO; raises PeerUnavailable."""
-    with _associated(peer, [(VERIFICATION, ())]) as association:
-        return _status(association.send_c_echo())
+    with associated(peer, [(VERIFICATION, ())]) as association:
+        return status_of(association.send_c_echo())
 
 
 def store(peer: Peer, paths: Iterable[Path], tell: Callable[[Path, int], None]) -> None:
     """Send files by C-STORE, as many associations as their contexts need."""
     for part in _parts(list(_instances(paths))):
-        with _associated(peer, dict.fromkeys((c, (s,)) for _, c, s, _ in part)) as association:
+        with associated(peer, dict.fromkeys((c, (s,)) for _, c, s, _ in part)) as association:
             for path, *_ in part:
                 try:
-                    status = _status(association.send_c_store(str(path)))
+                    status = status_of(association.send_c_store(str(path)))
                 except ValueError:
                     status = 0x0122  # he accepted no context for it
                 tell(path, status)
@@ -107,9 +107,9 @@ def find(peer: Peer, root: str, keys: Sequence[str], tell: Callable[[Dataset], N
     """Query by C-FIND; `tell` gets each match. Returns the final status."""
     model = _ROOTS[root] + _FIND
     status = 0xC000
-    with _associated(peer, [(model, ())]) as association:
+    with associated(peer, [(model, ())]) as association:
         for answer, match in association.send_c_find(identifier(keys), model):
-            status = _status(answer)
+            status = status_of(answer)
             if status in _PENDING and match is not None:
                 tell(match)
     return status
@@ -118,7 +118,7 @@ def find(peer: Peer, root: str, keys: Sequence[str], tell: Callable[[Dataset], N
 def move(peer: Peer, root: str, keys: Sequence[str], destination: str) -> Moved:
     """Ask the peer by C-MOVE to send to a third node."""
     model = _ROOTS[root] + _MOVE
-    with _associated(peer, [(model, ())]) as association:
+    with associated(peer, [(model, ())]) as association:
         return _end_of(association.send_c_move(identifier(keys), destination, model))
 
 
@@ -140,7 +140,7 @@ def get(peer: Peer, root: str, keys: Sequence[str], folder: Path) -> Moved:
     classes = [str(one.abstract_syntax) for one in StoragePresentationContexts]
     wanted = [(model, ()), *((uid, ()) for uid in classes[: _MOST_CONTEXTS - 1])]
     roles = [build_role(uid, scp_role=True) for uid, _ in wanted[1:]]
-    with _associated(peer, wanted, roles, [(evt.EVT_C_STORE, keep)]) as association:
+    with associated(peer, wanted, roles, [(evt.EVT_C_STORE, keep)]) as association:
         return _end_of(association.send_c_get(identifier(keys), model))
 
 
@@ -172,9 +172,9 @@ def commit(peer: Peer, paths: Iterable[Path], *, wait: float, listen: int = 0) -
         ae.add_supported_context(COMMITMENT, scu_role=True, scp_role=True)
         server = ae.start_server(("", listen), block=False, evt_handlers=handlers)
     try:
-        with _associated(peer, [(COMMITMENT, ())], (), handlers) as association:
+        with associated(peer, [(COMMITMENT, ())], (), handlers) as association:
             answer, _ = association.send_n_action(wanted, 1, COMMITMENT, _COMMITMENT_INSTANCE)
-            done.status = _status(answer)
+            done.status = status_of(answer)
             if done.status == 0 and not listen:
                 reported.wait(wait)
         if done.status == 0 and listen:
@@ -207,12 +207,13 @@ def identifier(keys: Sequence[str]) -> Dataset:
 
 
 @contextmanager
-def _associated(
+def associated(
     peer: Peer,
     contexts: Iterable[tuple[str, tuple[str, ...]]],
     roles: Sequence[Any] = (),
     handlers: Sequence[tuple[Any, Callable[..., Any]]] = (),
 ) -> Generator[Any]:
+    """Associate for a block; raises PeerUnavailable. Without syntaxes the usual are proposed."""
     ae = AE(peer.calling)
     ae.acse_timeout = ae.dimse_timeout = ae.connection_timeout = peer.timeout
     # The report of a commitment may take its time: `commit` has a limit of its own.
@@ -279,7 +280,7 @@ def _parts(
 def _end_of(answers: Iterable[tuple[Dataset, Dataset | None]]) -> Moved:
     done = Moved(0xC000)
     for answer, _ in answers:
-        done.status = _status(answer)
+        done.status = status_of(answer)
         done.completed = int(answer.get("NumberOfCompletedSuboperations", done.completed) or 0)
         done.failed = int(answer.get("NumberOfFailedSuboperations", done.failed) or 0)
         done.warning = int(answer.get("NumberOfWarningSuboperations", done.warning) or 0)
@@ -292,7 +293,7 @@ def _reference(sop_class: str, sop_uid: str) -> Dataset:
     return item
 
 
-def _status(answer: Dataset) -> int:
+def status_of(answer: Dataset) -> int:
     """Return the status of a response; none came: the association was lost."""
     if "Status" not in answer:
         raise PeerUnavailable("the other node went away, or did not answer in time")
