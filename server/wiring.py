@@ -55,6 +55,7 @@ from server.identity import Identity, identity_of
 from server.keys import Keys, open_keys
 from server.settings import BadSettings, Settings
 from workflows.administer_access import AccessAdministration
+from workflows.correct_studies import CorrectStudies
 from workflows.generate_on_demand import GenerateOnDemand, OnDemandPolicy, Snapshots
 from workflows.identify_patient import PatientPolicy
 from workflows.provide_and_register import ProvideAndRegister
@@ -286,6 +287,11 @@ class Installation:
         made = InstanceIntake(self.facts, self.blobs, self.keys.patient_keys, policy)
         self._closing.append(made.close)
         return made
+
+    @cached_property
+    def corrections(self) -> CorrectStudies:
+        """Return what corrects, reassigns, splits and merges studies."""
+        return CorrectStudies(self.facts, self.studies, self.register, self.keys.patient_keys)
 
     @cached_property
     def register(self) -> RegisterDocuments:

@@ -76,7 +76,7 @@ class PublishStudy:
             except StreamMoved:
                 return False
             except Conflict:
-                study, _ = self._fold(row.study_uid)
+                study = commands.as_held(self._fold(row.study_uid)[0], row.held_count)
                 if study.is_published or study.instance_count != row.held_count:
                     return False
                 raise
@@ -87,7 +87,10 @@ class PublishStudy:
 
     def _publish(self, row: StudyRow, envelope: Envelope) -> bool:
         study, version = self._fold(row.study_uid)
+        # After the stream was read: a correction of later moves it, and nothing is registered.
+        row = self._index.study(row.study_uid, held=True) or row
         instances = self._index.instances_for_manifest(row.study_uid)
+        study = commands.as_held(study, len(instances))
         if study.is_published or len(instances) != study.instance_count:
             return False
         completed = commands.complete(study, version, envelope)

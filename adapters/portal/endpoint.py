@@ -10,7 +10,16 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from adapters.portal import accounts, audit, clients, procedure_steps, session, studies, timeline
+from adapters.portal import (
+    accounts,
+    audit,
+    clients,
+    procedure_steps,
+    session,
+    studies,
+    studies_corrections,
+    timeline,
+)
 from adapters.portal.ports import Portal
 
 PREFIX: Final = "/api/v1"
@@ -19,7 +28,16 @@ PREFIX: Final = "/api/v1"
 def build_router(portal: Portal) -> APIRouter:
     """Return the router; operations are named by their functions, for generated clients."""
     router = APIRouter(prefix=PREFIX, generate_unique_id_function=_operation)
-    for topic in (session, studies, timeline, procedure_steps, accounts, clients, audit):
+    for topic in (
+        session,
+        studies,
+        studies_corrections,
+        timeline,
+        procedure_steps,
+        accounts,
+        clients,
+        audit,
+    ):
         router.include_router(topic.routes(portal))
     return router
 

@@ -28,6 +28,7 @@ from registry.access.values import Subject
 from repository.tiers.ports import BlobStore
 from workflows.account_for_steps import StepAccounts
 from workflows.administer_access import AccessAdministration
+from workflows.correct_studies import CorrectStudies
 
 PROTOCOL: Final = "portal"
 
@@ -49,6 +50,7 @@ class Portal:
     sign_in: SignIn
     administration: AccessAdministration
     studies: StudyIndex
+    corrections: CorrectStudies
     documents: DocumentIndex
     patients: PatientIndex
     audit: AuditTrail

@@ -47,6 +47,8 @@ class StudyRow:
     """Instances that the last manifest names; 0 when none was published."""
     manifest_uid: str
     manifest_entry: UUID | None
+    mixed: bool = False
+    """Its instances do not agree on who the patient is."""
 
 
 @dataclass(frozen=True, slots=True)

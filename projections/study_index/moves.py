@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from kernel.events import Recorded
 from kernel.times import micros
@@ -106,9 +106,7 @@ class Moves:
         }
         connection.execute(series.insert().values(**row))
 
-    def _rows(
-        self, connection: Connection, place: Place, named: Sequence[str]
-    ) -> Sequence[Row[Any]]:
+    def _rows(self, connection: Connection, place: Place, named: Sequence[str]) -> Sequence[Any]:
         """Return the instances that go; none named: all of the series."""
         table = self._tables.instances
         query = sa.select(
@@ -122,23 +120,23 @@ class Moves:
         query = query.order_by(table.c.chunk, table.c.chunk_start)
         if not named:
             return connection.execute(query).all()
-        found: list[Row[Any]] = []
+        found: list[Any] = []
         for start in range(0, len(named), _AT_ONCE):
             part = named[start : start + _AT_ONCE]
             found += connection.execute(query.where(table.c.sop_uid.in_(part))).all()
         return found
 
     def _move_chunks(
-        self, connection: Connection, source: Place, target: Place, rows: Iterable[Row[Any]]
+        self, connection: Connection, source: Place, target: Place, rows: Iterable[Any]
     ) -> None:
-        going: dict[int, list[Row[Any]]] = {}
+        going: dict[int, list[Any]] = {}
         for row in rows:
             going.setdefault(row.chunk, []).append(row)
         for chunk, some in going.items():
             self._move_chunk(connection, (source, target), chunk, some)
 
     def _move_chunk(
-        self, connection: Connection, way: tuple[Place, Place], chunk: int, going: list[Row[Any]]
+        self, connection: Connection, way: tuple[Place, Place], chunk: int, going: list[Any]
     ) -> None:
         chunks, instances = self._tables.chunks, self._tables.instances
         source, target = way
@@ -172,7 +170,7 @@ class Moves:
         connection: Connection,
         place: Place,
         body: bytes,
-        rows: list[Row[Any]],
+        rows: list[Any],
         *,
         hidden: bool,
         json: dict[str, bytes],
@@ -212,7 +210,7 @@ class Moves:
         )
 
     def _remember(
-        self, connection: Connection, rows: Sequence[Row[Any]], way: tuple[Place, Place], at: int
+        self, connection: Connection, rows: Sequence[Any], way: tuple[Place, Place], at: int
     ) -> None:
         """Remember where the stored headers say the instances are; forget who came home."""
         moved, (source, target) = self._tables.moved, way

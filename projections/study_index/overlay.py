@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from kernel.times import dtm, from_micros
 from projections.study_index.attributes import MARK
@@ -112,7 +112,7 @@ def read_through(
 
 
 def overlaid_chunks(
-    connection: Connection, tables: Any, place: Place, chunks: Sequence[Row[Any]]
+    connection: Connection, tables: Any, place: Place, chunks: Sequence[Any]
 ) -> list[bytes]:
     """Return the metadata of a study or series (no series: all) as they are told now."""
     c = tables.instances.c
@@ -121,7 +121,7 @@ def overlaid_chunks(
     )
     if place[1]:
         query = query.where(c.series_uid == place[1])
-    lying: dict[tuple[str, int], list[Row[Any]]] = {}
+    lying: dict[tuple[str, int], list[Any]] = {}
     for row in connection.execute(query.order_by(c.chunk_start)):
         lying.setdefault((row.series_uid, row.chunk), []).append(row)
     found = overlays(connection, tables, [one.sop_uid for part in lying.values() for one in part])

@@ -161,6 +161,19 @@ class StudyIndex:
             )
             return tuple(_instance(row) for row in rows)
 
+    def followers(self, study_uid: str, home_study: str) -> tuple[str, ...]:
+        """Return the series of a study whose stored headers name another one."""
+        with self._database.reading(NAME) as (connection, tables):
+            table, moved = tables.instances, tables.moved
+            rows = connection.execute(
+                sa.select(table.c.series_uid)
+                .join(moved, moved.c.sop_uid == table.c.sop_uid)
+                .where(table.c.study_uid == study_uid, moved.c.home_study == home_study)
+                .distinct()
+                .order_by(table.c.series_uid)
+            )
+            return tuple(rows.scalars())
+
     def revision(
         self, study_uid: str, series_uid: str = "", *, fresh: bool = True
     ) -> tuple[int, UUID] | None:
@@ -303,6 +316,7 @@ def _study(row: Row[Any]) -> StudyRow:
         published_count=row.published_count,
         manifest_uid=row.manifest_uid,
         manifest_entry=UUID(row.manifest_entry) if row.manifest_entry else None,
+        mixed=row.mixed,
     )
 
 

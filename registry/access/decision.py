@@ -14,6 +14,8 @@ from registry.access.values import ACCESS_KINDS, SYSTEM_KINDS, Resource, Role, S
 
 ANY: Final = frozenset({"*"})
 _AUDIT: Final = frozenset({"audit"})
+_STUDY: Final = frozenset({"study"})
+"""Correcting tells nothing of a patient: an administrator may do it without seeing any."""
 
 PERMISSIONS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
     Role.CLINICIAN: {"query": ANY, "view": ANY, "retrieve": ANY},
@@ -29,8 +31,9 @@ PERMISSIONS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
         "find": ANY,
         "move": ANY,
         "get": ANY,
+        "correct": _STUDY,
     },
-    Role.SYSTEM_ADMIN: {"configure": SYSTEM_KINDS},
+    Role.SYSTEM_ADMIN: {"configure": SYSTEM_KINDS, "correct": _STUDY},
     Role.SECURITY_ADMIN: {"configure": ACCESS_KINDS},
     Role.AUDIT_ADMIN: {"read-audit": _AUDIT},
 }

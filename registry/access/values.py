@@ -29,7 +29,7 @@ ADMINISTRATORS: Final = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.
 ACTIONS: Final = frozenset(
     {
         "query", "view", "retrieve", "store", "register", "remove", "feed",
-        "echo", "find", "move", "get", "read-audit", "configure",
+        "echo", "find", "move", "get", "correct", "read-audit", "configure",
     }
 )  # fmt: skip
 

@@ -7,24 +7,35 @@ Pure functions from past events and a request to an `Append`. PS3.4 B (storage),
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 from kernel.context import Envelope
-from kernel.events import Recorded
+from kernel.events import Fact, Recorded
 from kernel.identifiers import stream_id
 from kernel.ledger.ports import Append, Claim, StreamAppend
 from registry.studies.aggregate import Study, apply
+from registry.studies.corrections import Change
 from registry.studies.events import (
     InstanceRefused,
+    InstancesAdopted,
+    InstancesMoved,
     InstancesRejected,
     InstancesStored,
     ManifestPublished,
     ManifestWithdrawn,
     StudyCompleted,
+    StudyCorrected,
+    StudyReassigned,
 )
-from registry.studies.refusals import StudyNotKnown
-from registry.studies.values import Instance, Rejection, StudyBatch
+from registry.studies.refusals import (
+    InstancesNotOfStudy,
+    NothingChanges,
+    StudyNotKnown,
+    StudyOfAnotherPatient,
+)
+from registry.studies.values import Instance, Move, Reassignment, Rejection, StudyBatch
 
 __all__ = ["Study"]
 """What workflows hold of a study; the commands are below."""
@@ -123,12 +134,120 @@ def publish(
 
 def withdraw(study: Study, version: int) -> StreamAppend:
     """Say that nothing of the study may be shared; goes with the deprecation of its manifest."""
-    fact = ManifestWithdrawn(
+    stream = study_stream(study.study_uid)
+    return StreamAppend(stream, _withdrawn(study), expected_version=version)
+
+
+def as_held(study: Study, held: int) -> Study:
+    """Return the study with as many instances as the index finds, if any were ever moved."""
+    return replace(study, instance_count=held) if study.moved else study
+
+
+def correct(
+    study: Study, version: int, change: Change, *, patient_key: UUID, reason: str
+) -> StreamAppend:
+    """Say that attributes of a study are to be told otherwise; raises StudyNotKnown."""
+    if not study.study_uid:
+        raise StudyNotKnown("no instance of the study is held")
+    fact = StudyCorrected(
         study_uid=study.study_uid,
-        instance_count=study.instance_count,
-        entry_uuid=study.manifest.entry_uuid if study.manifest else None,
+        patient_key=patient_key,
+        tags=change.tags,
+        values=change.values,
+        reason=reason,
     )
-    return StreamAppend(study_stream(study.study_uid), (fact,), expected_version=version)
+    return _sealed(study.study_uid, version, patient_key, fact)
+
+
+def uncorrect(
+    study: Study, version: int, reverts: int, *, patient_key: UUID, reason: str
+) -> StreamAppend:
+    """Take a correction back: what was told before it is told again."""
+    fact = StudyCorrected(
+        study_uid=study.study_uid, patient_key=patient_key, reason=reason, reverts=reverts
+    )
+    return _sealed(study.study_uid, version, patient_key, fact)
+
+
+def reassign(study: Study, version: int, asked: Reassignment) -> StreamAppend:
+    """Give a study to another patient; its manifest is the old one's, and is withdrawn.
+
+    Raises StudyNotKnown and NothingChanges.
+    """
+    if not study.study_uid:
+        raise StudyNotKnown("no instance of the study is held")
+    if asked.giver == asked.taker:
+        raise NothingChanges("the study is this patient's already")
+    fact = StudyReassigned(
+        study_uid=asked.study_uid,
+        from_patient_key=asked.giver,
+        patient_key=asked.taker,
+        tags=asked.change.tags,
+        values=asked.change.values,
+        reason=asked.reason,
+        reverts=asked.reverts,
+    )
+    withdrawn = _withdrawn(study) if study.manifest else ()
+    return _sealed(asked.study_uid, version, asked.taker, *withdrawn, fact)
+
+
+def move(
+    source: tuple[Study, int], target: tuple[Study, int], asked: Move
+) -> tuple[StreamAppend, StreamAppend]:
+    """Move series or instances to another study of the same patient.
+
+    Raises StudyNotKnown, InstancesNotOfStudy, NothingChanges and StudyOfAnotherPatient.
+    """
+    (study, version), (there, its_version) = source, target
+    if not study.study_uid:
+        raise StudyNotKnown("no instance of the study is held")
+    if asked.study_uid == asked.to_study_uid:
+        raise NothingChanges("a study cannot be moved to itself")
+    if not asked.series or not asked.instance_count:
+        raise InstancesNotOfStudy("no instance to be moved is of the study")
+    if there.study_uid and there.patient_key != asked.patient_key:
+        raise StudyOfAnotherPatient
+    left = InstancesMoved(
+        study_uid=asked.study_uid,
+        patient_key=asked.patient_key,
+        to_study_uid=asked.to_study_uid,
+        whole=asked.whole,
+        series_uids=tuple(one.series_uid for one in asked.series),
+        to_series_uids=tuple(one.to_series_uid for one in asked.series),
+        whole_series=tuple(not one.sop_uids for one in asked.series),
+        sop_uids=tuple(uid for one in asked.series for uid in one.sop_uids),
+        series=tuple(n for n, one in enumerate(asked.series) for _ in one.sop_uids),
+        instance_count=asked.instance_count,
+        reason=asked.reason,
+    )
+    came = InstancesAdopted(
+        study_uid=asked.to_study_uid,
+        patient_key=asked.patient_key,
+        from_study_uid=asked.study_uid,
+        instance_count=asked.instance_count,
+        reverts=asked.reverts,
+    )
+    withdrawn = _withdrawn(replace(study, instance_count=0)) if asked.whole else ()
+    return (
+        _sealed(asked.study_uid, version, asked.patient_key, left, *withdrawn),
+        StreamAppend(study_stream(asked.to_study_uid), (came,), expected_version=its_version),
+    )
+
+
+def _sealed(study_uid: str, version: int, patient_key: UUID, *facts: Fact) -> StreamAppend:
+    return StreamAppend(
+        study_stream(study_uid), facts, expected_version=version, patient_key=patient_key
+    )
+
+
+def _withdrawn(study: Study) -> tuple[ManifestWithdrawn, ...]:
+    """Return the end of a study's manifest; its document is deprecated in the same append."""
+    entry = study.manifest.entry_uuid if study.manifest else None
+    return (
+        ManifestWithdrawn(
+            study_uid=study.study_uid, instance_count=study.instance_count, entry_uuid=entry
+        ),
+    )
 
 
 def _rejected(batch: StudyBatch, rejection: Rejection) -> InstancesRejected:

@@ -155,8 +155,6 @@ class InstancesMoved(Fact, frozen=True, kw_only=True):
     instance_count: int
     """How many instances go."""
     reason: str = ""
-    reverts: int = 0
-    """Position of the move of the other study that is taken back."""
 
 
 class InstancesAdopted(Fact, frozen=True, kw_only=True):
@@ -167,3 +165,5 @@ class InstancesAdopted(Fact, frozen=True, kw_only=True):
     patient_key: UUID
     from_study_uid: str
     instance_count: int
+    reverts: int = 0
+    """Position of the move out of this study that is taken back."""

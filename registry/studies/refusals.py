@@ -45,3 +45,27 @@ class IntakeClosed(Unavailable):
     """The intake is being stopped."""
 
     code: ClassVar[str] = "intake_closed"
+
+
+class CorrectionInvalid(Invalid):
+    """A correction names an attribute or a value that it cannot."""
+
+    code: ClassVar[str] = "correction_invalid"
+
+
+class NothingChanges(Invalid):
+    """What is asked for is so already, or was taken back before."""
+
+    code: ClassVar[str] = "nothing_changes"
+
+
+class InstancesNotOfStudy(Invalid):
+    """Series or instances to be moved are not of the study they are to leave."""
+
+    code: ClassVar[str] = "instances_not_of_study"
+
+
+class StudyOfAnotherPatient(Conflict):
+    """The study that instances are to be moved to is another patient's: reassign it first."""
+
+    code: ClassVar[str] = "study_of_another_patient"

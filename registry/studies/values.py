@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from registry.studies.corrections import Change
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -47,3 +49,40 @@ class Outcome(StrEnum):
 
     STORED = "stored"
     ALREADY_HELD = "already held"
+
+
+@dataclass(frozen=True, slots=True)
+class Reassignment:
+    """A study is to be another patient's."""
+
+    study_uid: str
+    giver: UUID
+    taker: UUID
+    change: Change
+    """Who he is, as the images are to say."""
+    reason: str = ""
+    reverts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MovedSeries:
+    """A series that goes to another study; without `sop_uids` all of it."""
+
+    series_uid: str
+    to_series_uid: str
+    sop_uids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Series or instances are to belong to another study."""
+
+    study_uid: str
+    to_study_uid: str
+    patient_key: UUID
+    series: tuple[MovedSeries, ...]
+    instance_count: int
+    whole: bool
+    """Nothing is left behind."""
+    reason: str = ""
+    reverts: int = 0

@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "dimse": "server.cli.dimse",
     "nodes": "server.cli.nodes",
     "orders": "server.cli.orders",
+    "studies": "server.cli.studies",
 }
 
 

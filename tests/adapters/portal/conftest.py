@@ -28,14 +28,17 @@ from projections.patient_index.projection import SPEC as PATIENT_INDEX
 from projections.patient_index.view import PatientIndex
 from projections.study_index.projection import spec as study_index
 from projections.study_index.view import StudyIndex
+from registry.documents.commands import Rules
 from registry.documents.events import DocumentDeprecated, DocumentRegistered
 from repository.instances.header import identify
 from repository.instances.stored import StoredInstances
 from tests.support import submissions
 from tests.support.archive import AUTHORITY, instance, octets
 from tests.support.installation import PASSWORD, Installation, installation, on_engine
+from workflows.correct_studies import CorrectStudies
 from workflows.gather_instances import Offer
 from workflows.identify_patient import PatientPolicy
+from workflows.register_documents import RegisterDocuments
 from workflows.store_instances import InstanceIntake
 
 BASE = "http://testserver"
@@ -140,6 +143,12 @@ def _house(folder: Path, **engine: str) -> Generator[House]:
             sign_in=place.sign_in,
             administration=place.administration,
             studies=StudyIndex(place.views),
+            corrections=CorrectStudies(
+                place.facts,
+                StudyIndex(place.views),
+                RegisterDocuments(place.facts, place.keys, rules=Rules()),
+                place.keys,
+            ),
             documents=DocumentIndex(place.views),
             patients=PatientIndex(place.views),
             audit=AuditTrail(place.views),

@@ -20,9 +20,10 @@ def expected(role: str, action: str, kind: str) -> bool:
         case "clinician":
             return action in READ
         case "system":
-            return action in CLIENT
+            return action in CLIENT or (action == "correct" and kind == "study")
         case "system_admin":
-            return action == "configure" and kind in SYSTEM_KINDS
+            corrects = action == "correct" and kind == "study"
+            return corrects or (action == "configure" and kind in SYSTEM_KINDS)
         case "security_admin":
             return action == "configure" and kind in ACCESS_KINDS
         case "audit_admin":
