@@ -105,6 +105,26 @@ class Negotiated:
     roles: tuple[tuple[str, bool, bool], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """An abstract syntax we accept, and in which transfer syntaxes."""
+
+    abstract_syntax: str
+    service: Operation
+    transfer_syntaxes: tuple[str, ...]
+
+
+def offered() -> tuple[Offered, ...]:
+    """Return what we accept whoever asks; for the conformance statement.
+
+    Storage SOP classes of the standard that are younger than this list are accepted alike, and
+    private ones where the settings let them.
+    """
+    others = tuple(Offered(uid, what, _UNCOMPRESSED) for uid, what in (_OTHERS | _QUERY).items())
+    syntaxes = tuple(sorted(_STORED_SYNTAXES, key=lambda uid: [*map(int, uid.split("."))]))
+    return others + tuple(Offered(uid, Operation.STORE, syntaxes) for uid in sorted(_STORAGE))
+
+
 def service_of(abstract_syntax: str, limits: Limits) -> Operation | None:
     """Return what an abstract syntax is for, None if we do not offer it."""
     if abstract_syntax in _OTHERS:

@@ -127,6 +127,18 @@ _TABLES: Final = {
     Operation.AVAILABILITY: _AVAILABILITY,
 }
 
+_ENDS: Final[Mapping[Operation, tuple[int, ...]]] = {
+    Operation.FIND: (PENDING, CANCELLED),
+    Operation.WORKLIST: (PENDING, CANCELLED),
+    Operation.MOVE: (
+        PENDING, CANCELLED, SUBOPERATIONS_FAILED, CANNOT_PERFORM_SUBOPERATIONS,
+        MOVE_DESTINATION_UNKNOWN,
+    ),
+    Operation.GET: (PENDING, CANCELLED, SUBOPERATIONS_FAILED, CANNOT_PERFORM_SUBOPERATIONS),
+    Operation.COMMIT: (NO_SUCH_SOP_CLASS_N, NO_SUCH_INSTANCE, NO_SUCH_ACTION),
+}  # fmt: skip
+"""What the services say besides success, and besides why they refuse."""
+
 MAY_NO_LONGER_BE_UPDATED: Final = 0xA710
 """Error ID of an N-SET on a performed procedure step that has ended (PS3.4 F.7.2.2.4)."""
 
@@ -142,6 +154,23 @@ LOCAL_LIMIT_EXCEEDED: Final = (2, 3, 2)
 def status(refusal: Refusal, service: Operation) -> int:
     """Return the status word of a refusal in a service's response."""
     return next(word for kind, word in _TABLES[service] if isinstance(refusal, kind))
+
+
+def words(service: Operation) -> tuple[tuple[int, str], ...]:
+    """Return every status a service may answer with, and why; for the conformance statement."""
+    told = [(SUCCESS, ""), *((word, "") for word in _ENDS.get(service, ()))]
+    told += [(UNRECOGNISED_OPERATION, "no operation of the service")]
+    table = dict(reversed(_TABLES[service]))  # of a kind that stands twice the first counts
+    told += [(word, _branch(kind)) for kind, word in table.items()]
+    reasons: dict[int, list[str]] = {}
+    for word, why in told:
+        reasons.setdefault(word, []).extend([why] if why else [])
+    return tuple((word, "; ".join(dict.fromkeys(why))) for word, why in sorted(reasons.items()))
+
+
+def _branch(kind: type[Refusal]) -> str:
+    told = (kind.__doc__ or "").split(".")[0]
+    return "any other refusal" if kind is Refusal else told[:1].lower() + told[1:]
 
 
 def is_success(word: int) -> bool:

@@ -37,6 +37,8 @@ _TERMS: Final[dict[str, str]] = {
     "ISO 2022 IR 149": "euc_kr",
     "ISO 2022 IR 58": "gb2312",
 }
+SUPPORTED: Final = tuple(term for term in _TERMS if term)
+"""The defined terms that are understood."""
 # PS3.3 C.12.1.1.2: these stand alone; code extensions do not apply to them.
 _ALONE: Final = frozenset(("utf-8", "gb18030", "gbk"))
 _ESCAPES: Final[dict[bytes, str]] = {

@@ -1,6 +1,6 @@
 """Pages that are made from the code: run this file to write them; a test compares them.
 
-settings, commands, events, refusals, the tender's rows and the OpenAPI description.
+settings, commands, events, refusals, the conformance statement, the tender's rows and the OpenAPI description.
 """
 
 from __future__ import annotations
@@ -196,11 +196,18 @@ def openapi() -> str:
     return json.dumps(describe(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def conformance_page() -> str:
+    from server.conformance import statement
+
+    return _NOTE + statement()
+
+
 PAGES = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/cli.md": cli_page,
     "docs/reference/events.md": events_page,
     "docs/reference/refusals.md": refusals_page,
+    "docs/reference/dicom-conformance.md": conformance_page,
     "docs/tender.md": tender_page,
     "schemas/openapi/pianku.json": openapi,
 }
