@@ -1,4 +1,4 @@
-"""`pianku dimse echo|store|find|move|get|commit`: a small DICOM SCU for troubleshooting.
+"""`pianku dimse echo|store|find|move|get|commit|mpps|ian`: a small DICOM SCU for troubleshooting.
 
 PS3.4 A, B, C, J; options are named as dcmtk's tools name them. Exit code 1 when the other side
 refuses, with its status.
@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from server.cli.dimse_peer import check, is_good, peer_of, with_peer
+from server.cli.dimse_steps import ian, mpps
+
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from server.dimse_client import Moved, Peer
+    from server.dimse_client import Moved
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_FILE: Final = click.Path(dir_okay=False)
 _FILES: Final = click.Path(exists=True, path_type=Path)
 
 
@@ -28,21 +30,8 @@ def command() -> None:
     """Verify, send, find and fetch by DIMSE, at this or any other DICOM node."""
 
 
-def _peer(wrapped: _F) -> _F:
-    """Add who is asked, and as whom."""
-    for option in (
-        click.argument("port", type=click.IntRange(1, 65535)),
-        click.argument("host"),
-        click.option("-to", "--timeout", type=float, default=30.0, help="Seconds to wait."),
-        click.option("-aec", "--call", "called", default="PIANKU", help="AE title asked."),
-        click.option("-aet", "--aetitle", "calling", default="PIANKUSCU", help="Our AE title."),
-        click.option("--tls", is_flag=True, help="By TLS; implied by the options below."),
-        click.option("--tls-ca", "ca", default="", type=_FILE, help="Authorities of HOST, PEM."),
-        click.option("--tls-certificate", "certificate", default="", type=_FILE, help="Ours, PEM."),
-        click.option("--tls-key", "key", default="", type=_FILE, help="Its private key, PEM."),
-    ):
-        wrapped = option(wrapped)
-    return wrapped
+command.add_command(mpps)
+command.add_command(ian)
 
 
 def _query(wrapped: _F) -> _F:
@@ -59,16 +48,16 @@ def _query(wrapped: _F) -> _F:
 
 
 @command.command("echo")
-@_peer
+@with_peer
 def echo(**peer: Any) -> None:
     """Verify that HOST PORT answers (C-ECHO)."""
     from server import dimse_client
 
-    _told("C-ECHO", dimse_client.echo(_of(peer)))
+    check("C-ECHO", dimse_client.echo(peer_of(peer)))
 
 
 @command.command("store")
-@_peer
+@with_peer
 @click.argument("files", nargs=-1, required=True, type=_FILES)
 def store(files: tuple[Path, ...], **peer: Any) -> None:
     """Send FILES and folders to HOST PORT (C-STORE), each as it is encoded."""
@@ -80,18 +69,18 @@ def store(files: tuple[Path, ...], **peer: Any) -> None:
     def tell(path: Path, status: int) -> None:
         nonlocal refused, sent
         sent += 1
-        if not _is_good(status):
+        if not is_good(status):
             refused += 1
             click.echo(f"{path}: {status:04X}", err=True)
 
-    dimse_client.store(_of(peer), files, tell)
+    dimse_client.store(peer_of(peer), files, tell)
     click.echo(f"{sent - refused} of {sent} stored")
     if refused:
         raise click.ClickException(f"{refused} instances were refused")
 
 
 @command.command("find")
-@_peer
+@with_peer
 @_query
 @click.option("--json", "as_json", is_flag=True, help="Print DICOM JSON, an object a line.")
 def find(root: str, keys: tuple[str, ...], *, as_json: bool, **peer: Any) -> None:
@@ -108,22 +97,22 @@ def find(root: str, keys: tuple[str, ...], *, as_json: bool, **peer: Any) -> Non
         else:
             click.echo(f"# {count}\n{match}")
 
-    _told("C-FIND", dimse_client.find(_of(peer), root, keys, tell))
+    check("C-FIND", dimse_client.find(peer_of(peer), root, keys, tell))
 
 
 @command.command("move")
-@_peer
+@with_peer
 @_query
 @click.option("-aem", "--move", "destination", required=True, help="AE title it is sent to.")
 def move(root: str, keys: tuple[str, ...], destination: str, **peer: Any) -> None:
     """Have HOST PORT send to a third node (C-MOVE)."""
     from server import dimse_client
 
-    _ended("C-MOVE", dimse_client.move(_of(peer), root, keys, destination))
+    _ended("C-MOVE", dimse_client.move(peer_of(peer), root, keys, destination))
 
 
 @command.command("get")
-@_peer
+@with_peer
 @_query
 @click.option(
     "-od", "--output-directory", "folder", default=".", type=click.Path(path_type=Path),
@@ -133,11 +122,11 @@ def get(root: str, keys: tuple[str, ...], folder: Path, **peer: Any) -> None:
     """Fetch from HOST PORT (C-GET)."""
     from server import dimse_client
 
-    _ended("C-GET", dimse_client.get(_of(peer), root, keys, folder))
+    _ended("C-GET", dimse_client.get(peer_of(peer), root, keys, folder))
 
 
 @command.command("commit")
-@_peer
+@with_peer
 @click.argument("files", nargs=-1, required=True, type=_FILES)
 @click.option("--wait", type=float, default=60.0, help="Seconds to wait for the report.")
 @click.option("--listen", type=click.IntRange(0, 65535), default=0, help="Port for the report.")
@@ -148,7 +137,7 @@ def commit(
     """Ask HOST PORT to take responsibility for FILES (storage commitment)."""
     from server import dimse_client
 
-    done = dimse_client.commit(_of(peer), files, wait=wait, listen=listen)
+    done = dimse_client.commit(peer_of(peer), files, wait=wait, listen=listen)
     if as_json:
         told = {
             "transaction": done.transaction_uid,
@@ -167,25 +156,6 @@ def commit(
         raise click.ClickException("no report came")
     if done.failed:
         raise click.ClickException("not everything is committed")
-
-
-def _of(told: dict[str, Any]) -> Peer:
-    from server.dicom_tls import requestor
-    from server.dimse_client import Peer
-
-    tls = None
-    if told["tls"] or told["ca"] or told["certificate"]:
-        tls = requestor(ca=told["ca"], certificate=told["certificate"], key=told["key"])
-    return Peer(told["host"], told["port"], told["called"], told["calling"], told["timeout"], tls)
-
-
-def _is_good(status: int) -> bool:
-    return status == 0 or status & 0xF000 == 0xB000
-
-
-def _told(what: str, status: int) -> None:
-    if not _is_good(status):
-        raise click.ClickException(f"{what}: {status:04X}")
 
 
 def _ended(what: str, done: Moved) -> None:
