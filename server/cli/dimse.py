@@ -158,6 +158,14 @@ def commit(
         raise click.ClickException("not everything is committed")
 
 
+@command.command("conformance")
+def conformance() -> None:
+    """Print the DICOM Conformance Statement, as this version negotiates."""
+    from server.conformance import statement
+
+    click.echo(statement(), nl=False)
+
+
 def _ended(what: str, done: Moved) -> None:
     click.echo(f"{done.completed} sent, {done.warning} with warnings, {done.failed} failed")
     if done.status:
