@@ -6,6 +6,7 @@ Called by pytest.
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("peer"):
         for name in marker.args:
             peers.peer(name)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the long tests begin when workers share them (pytest-xdist); else as they stand."""
+    if hasattr(config, "workerinput"):
+        from tests.support.side_by_side import turn  # noqa: PLC0415 - needs pytest-xdist
+
+        items.sort(key=turn)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share by runs of a file's tests where `loadfile` is asked for."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from tests.support.side_by_side import SideBySide  # noqa: PLC0415 - needs pytest-xdist
+
+    return SideBySide(config, log)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
