@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -31,6 +32,7 @@ from projections.permissions.projection import SPEC as PERMISSIONS
 from projections.permissions.view import PermissionsView
 from projections.runner import Runner
 from server.event_catalogue import topic_table
+from tests.support.postgres import drop_schema
 from workflows.administer_access import AccessAdministration
 
 PASSWORD: Final = "Right-2-Good"
@@ -93,6 +95,15 @@ def on_engine(request: pytest.FixtureRequest) -> dict[str, str]:
         "dsn": request.getfixturevalue("postgres_dsn"),
         "schema": request.getfixturevalue("postgres_schema"),
     }
+
+
+def on_own_schema(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the same for a fixture that several tests share; its schema goes when it goes."""
+    if request.param == "sqlite":
+        return {}
+    dsn, schema = request.getfixturevalue("postgres_dsn"), f"test_{uuid4().hex[:12]}"
+    request.addfinalizer(lambda: drop_schema(dsn, schema))
+    return {"dsn": dsn, "schema": schema}
 
 
 @contextmanager

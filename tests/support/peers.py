@@ -6,7 +6,9 @@ PIANKU_REQUIRE_PEERS=1 (set by `.ci/run`). Called by fixtures, walks and benchma
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -59,6 +61,8 @@ PEERS: Final[Mapping[str, Peer]] = {
 }
 """Every peer a test may name. Those with `offered=False` always skip visibly when absent."""
 
+_CLIENT_PORTS: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_given: set[int] = set()
 _POSTGRES_FOLDERS: Final = tuple(f"/usr/lib/postgresql/{major}/bin" for major in range(18, 13, -1))
 
 
@@ -112,10 +116,20 @@ def _find(name: str) -> str | None:
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback that nobody listens on, and that nobody is about to take.
+
+    Tests run side by side: a port that the kernel proposes may be another's outgoing connection
+    the moment after. So it comes from below those, by chance, and never twice.
+    """
+    clients_from = int(_CLIENT_PORTS.read_text().split()[0]) if _CLIENT_PORTS.exists() else 32_768
+    for _ in range(1000):
+        port = 10_240 + secrets.randbelow(max(clients_from, 12_288) - 10_240)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
+    raise OSError("no free port")
 
 
 def run(

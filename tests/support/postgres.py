@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,7 +21,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.support.peers import missing
+from tests.support.peers import free_port, missing
 
 DSN_VARIABLE: Final = "PIANKU_TEST_POSTGRES_DSN"
 _PROGRAM_FOLDERS: Final = "/usr/lib/postgresql/{major}/bin"
@@ -38,7 +37,7 @@ class Cluster:
         self._programs = programs
         self._folder = folder
         self._account = _unprivileged()
-        self.port = _free_port()
+        self.port = free_port()
         if self._account is not None:
             entry = pwd.getpwnam(self._account)
             os.chown(folder, entry.pw_uid, entry.pw_gid)
@@ -52,9 +51,14 @@ class Cluster:
         """The connection string of the server's first database."""
         return f"host=127.0.0.1 port={self.port} user=pianku dbname=postgres"
 
-    def start(self) -> None:
-        """Start the server and wait until it answers."""
-        options = (
+    def start(self, *, durable: bool = True) -> None:
+        """Start the server and wait until it answers.
+
+        Not `durable` leaves out what only a power cut of the machine would show: what a killed
+        server has written stays in the machine's memory.
+        """
+        options = "" if durable else "-c fsync=off -c full_page_writes=off "
+        options += (
             f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
             f"{self._folder} -c max_connections=200 -c shared_buffers=128MB -c max_wal_size=2GB"
         )
@@ -95,7 +99,7 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Generator[Cluster]:
+def cluster(*, durable: bool = True) -> Generator[Cluster]:
     """Give a server of one's own (for tests that stop it); skips where none is installed."""
     programs = _programs()
     if programs is None:
@@ -104,7 +108,7 @@ def cluster() -> Generator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="pianku-pg-"))
     try:
         server = Cluster(programs, folder)
-        server.start()
+        server.start(durable=durable)
         try:
             yield server
         finally:
@@ -120,7 +124,7 @@ def postgres_dsn() -> Generator[str]:
     if given:
         yield given
         return
-    with cluster() as server:
+    with cluster(durable=False) as server:
         yield server.dsn
 
 
@@ -162,9 +166,3 @@ def _unprivileged() -> str | None:
             continue
         return name
     return missing("postgresql", "it does not run as root, and there is no other account")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -13,7 +13,7 @@ from projections.study_index.projection import spec as study_index
 from repository.instances.stored import StoredInstances
 from tests.support.fhir import Client
 from tests.support.fhir_node import serving
-from tests.support.installation import installation
+from tests.support.installation import installation, on_own_schema
 from tests.support.xds_node import Node, make
 
 
@@ -22,12 +22,10 @@ def node(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Node]:
     folder = tmp_path_factory.mktemp("fhir")
-    dsn, schema = None, ""
-    if request.param == "postgresql":
-        dsn, schema = request.getfixturevalue("postgres_dsn"), "test_fhir"
+    engine = on_own_schema(request)
     studies = study_index(StoredInstances(None))
     specs = [DOCUMENT_INDEX, PATIENT_INDEX, AUDIT_TRAIL, studies]
-    with installation(folder, specs, dsn=dsn, schema=schema, loopback_system=True) as place:
+    with installation(folder, specs, **engine, loopback_system=True) as place:
         made = make(folder, place)
         with serving(made) as made.http:
             yield made

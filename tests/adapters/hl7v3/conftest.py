@@ -14,7 +14,7 @@ from projections.audit_trail.projection import SPEC as AUDIT_TRAIL
 from projections.patient_index.projection import SPEC as PATIENT_INDEX
 from projections.patient_index.view import PatientIndex
 from registry.patients.values import IdentityDomain, IdentityDomains
-from tests.support.installation import installation
+from tests.support.installation import installation, on_own_schema
 from tests.support.serving import serving
 from tests.support.soap import SoapClient
 from workflows.receive_identity_feed import IdentityFeed
@@ -28,9 +28,7 @@ def address(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[str]:
     folder = tmp_path_factory.mktemp("hl7v3")
-    engine = {}
-    if request.param == "postgresql":
-        engine = {"dsn": request.getfixturevalue("postgres_dsn"), "schema": "test_hl7v3"}
+    engine = on_own_schema(request)
     specs = [PATIENT_INDEX, AUDIT_TRAIL]
     with installation(folder, specs, loopback_system=True, **engine) as place:
         index = PatientIndex(place.views)

@@ -12,7 +12,7 @@ from projections.document_index.projection import SPEC as DOCUMENT_INDEX
 from projections.study_index import projection as study_index
 from repository.instances.stored import StoredInstances
 from tests.support.broker_door import Place, broker_door
-from tests.support.installation import installation
+from tests.support.installation import installation, on_own_schema
 from tests.support.soap import SoapClient
 from tests.support.xds_node import Node, make, serve
 
@@ -22,12 +22,10 @@ def node(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Node]:
     folder = tmp_path_factory.mktemp("xds")
-    dsn, schema = None, ""
-    if request.param == "postgresql":
-        dsn, schema = request.getfixturevalue("postgres_dsn"), "test_xds"
+    engine = on_own_schema(request)
     stored = StoredInstances(LocalBlobStore(folder / "hot"))
     specs = [DOCUMENT_INDEX, AUDIT_TRAIL, study_index.spec(stored)]
-    with installation(folder, specs, dsn=dsn, schema=schema, loopback_system=True) as place:
+    with installation(folder, specs, **engine, loopback_system=True) as place:
         made = make(folder, place)
         server, thread = serve(made)
         yield made
@@ -47,11 +45,7 @@ def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Place]:
     """A notification broker behind a socket."""
-    engine = {}
-    if request.param == "postgresql":
-        dsn = request.getfixturevalue("postgres_dsn")
-        engine = {"dsn": dsn, "schema": "test_dsub"}
-    with broker_door(tmp_path_factory.mktemp("dsub"), **engine) as made:
+    with broker_door(tmp_path_factory.mktemp("dsub"), **on_own_schema(request)) as made:
         yield made
 
 

@@ -45,7 +45,7 @@ from tests.support.gateways import (
     retrieved,
     theirs,
 )
-from tests.support.installation import installation
+from tests.support.installation import installation, on_own_schema
 from tests.support.soap import SoapClient
 from tests.support.submissions import AUTHORITY, PATIENT, REPOSITORY
 from tests.support.xds_node import Node, make, serve
@@ -67,11 +67,9 @@ def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, community: Elsewhere
 ) -> Generator[Node]:
     folder = tmp_path_factory.mktemp("gateway")
-    dsn, schema = None, ""
-    if request.param == "postgresql":
-        dsn, schema = request.getfixturevalue("postgres_dsn"), "test_gateways"
+    engine = on_own_schema(request)
     specs = [DOCUMENT_INDEX, AUDIT_TRAIL]
-    with installation(folder, specs, dsn=dsn, schema=schema, loopback_system=True) as made:
+    with installation(folder, specs, **engine, loopback_system=True) as made:
         node = make(folder, made)
         communities = Communities(
             OURS,

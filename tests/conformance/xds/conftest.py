@@ -20,8 +20,7 @@ from registry.documents.values import (
     Folder,
     Submission,
 )
-from tests.support.installation import installation
-from tests.support.postgres import drop_schema
+from tests.support.installation import installation, on_own_schema
 from tests.support.soap import SoapClient
 from tests.support.submissions import (
     AUTHORITY,
@@ -102,20 +101,14 @@ def story(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Story]:
     place_folder = tmp_path_factory.mktemp("story")
-    dsn, schema = None, f"test_{uuid4().hex[:12]}"
-    if request.param == "postgresql":
-        dsn = request.getfixturevalue("postgres_dsn")
-    with installation(
-        place_folder, [DOCUMENT_INDEX], dsn=dsn, schema=schema, loopback_system=True
-    ) as place:
+    engine = on_own_schema(request)
+    with installation(place_folder, [DOCUMENT_INDEX], **engine, loopback_system=True) as place:
         node = make(place_folder, place)
         assert PatientId.parse(PATIENT)
         server, thread = serve(node)
         yield tell(node)
         server.should_exit = True
         thread.join(10)
-    if dsn is not None:
-        drop_schema(dsn, schema)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -124,18 +117,14 @@ def node(
 ) -> Generator[Node]:
     """A registry and repository for strangers, on each engine."""
     place_folder = tmp_path_factory.mktemp("strangers")
-    dsn, schema = None, f"test_{uuid4().hex[:12]}"
-    if request.param == "postgresql":
-        dsn = request.getfixturevalue("postgres_dsn")
+    engine = on_own_schema(request)
     specs = [DOCUMENT_INDEX, AUDIT_TRAIL]
-    with installation(place_folder, specs, dsn=dsn, schema=schema, loopback_system=True) as place:
+    with installation(place_folder, specs, **engine, loopback_system=True) as place:
         made = make(place_folder, place)
         server, thread = serve(made)
         yield made
         server.should_exit = True
         thread.join(10)
-    if dsn is not None:
-        drop_schema(dsn, schema)
 
 
 @pytest.fixture
