@@ -7,7 +7,7 @@ Called by the DICOMweb and DIMSE adapters; URLs in the answers begin with `attri
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,8 +27,10 @@ from projections.study_index.attributes import (
     Kind,
     Level,
 )
+from projections.study_index.overlay import read_through
 from projections.study_index.projection import NAME
 from projections.study_index.rows import fixed_members, joined, series_members, study_members
+from projections.study_index.study_pages import Condition, StudyPages, count, is_exact, newest
 
 _TABLES: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.INSTANCE: "instances"}
 COUNTED: Final = 1_000
@@ -102,16 +104,23 @@ class Searches:
             tree = kept.tree_of(_answerable(search))
             ignored += tuple(path[0] for path, _ in search.paths if not _is_kept(path, search))
             answers = _Answers(connection, tables, search)
-            query = _query(tables, search, [policy, *where], levels, everything=bool(tree))
+            where.append(Condition(policy))
+            clauses = [one.clause for one in where]
+            query = _query(tables, search, clauses, levels, everything=bool(tree))
+            pages = StudyPages(connection, tables.studies, where)
+            by_pages = search.level is Level.STUDY and not tree and not is_exact(where)
             if tree:
                 rows = _scanned(connection, query, search, answers, tree)
+            elif by_pages:
+                read = _columns(tables.studies, search, everything=False)
+                rows = pages.rows(read, offset=search.offset, limit=search.limit + 1)
             else:
                 page = query.offset(search.offset).limit(search.limit + 1)
                 rows = list(connection.execute(page).mappings())
-            more = len(rows) > search.limit
-            total = search.offset + len(rows)
+            more, total = len(rows) > search.limit, search.offset + len(rows)
             if search.counted and not tree and (more or (search.offset and not rows)):
-                total = _count(connection, query)
+                most = COUNTED + 1
+                total = pages.count(most) if by_pages else count(connection, query, most)
             rows = rows[: search.limit]
             items = answers.of(rows)
         return Found(
@@ -125,13 +134,13 @@ class Searches:
 
     def _conditions(
         self, search: Search, tables: Any
-    ) -> tuple[list[sa.ColumnElement[bool]], set[Level], tuple[int, ...]]:
+    ) -> tuple[list[Condition], set[Level], tuple[int, ...]]:
         own = getattr(tables, _TABLES[search.level])
-        where: list[sa.ColumnElement[bool]] = [own.c.hidden.is_(False)]
+        where = [Condition(own.c.hidden.is_(False))]
         if search.study_uid:
-            where.append(own.c.study_uid == search.study_uid)
+            where.append(Condition.exact(own.c.study_uid == search.study_uid))
         if search.series_uid:
-            where.append(own.c.series_uid == search.series_uid)
+            where.append(Condition(own.c.series_uid == search.series_uid))
         levels = {search.level}
         ignored = []
         told = dict(search.filters) if search.combined else {}
@@ -150,7 +159,8 @@ class Searches:
                 condition = _some_series(tables, condition)
             elif table is not own:
                 levels.add(column.table)
-            where.append(condition)
+            by = matching.arms(table, column.name, column.kind, value, fuzzy=search.fuzzy)
+            where.append(Condition(condition, *by))
         return where, levels, tuple(ignored)
 
 
@@ -209,11 +219,6 @@ def _scanned(
     return found[search.offset : wanted]
 
 
-def _count(connection: Connection, query: Any) -> int:
-    some = query.with_only_columns(sa.literal(1)).order_by(None).limit(COUNTED + 1).subquery()
-    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
-
-
 def _query(
     tables: Any,
     search: Search,
@@ -232,14 +237,10 @@ def _query(
             series,
             sa.and_(series.c.study_uid == own.c.study_uid, series.c.series_uid == own.c.series_uid),
         )
-    columns = [own]
-    if search.level is Level.STUDY and not (search.include or search.include_all or everything):
-        columns = [own.c.study_uid, own.c.patient_key, own.c.json]
-    query = sa.select(*columns).select_from(source).where(*where)
+    query = sa.select(*_columns(own, search, everything=everything))
+    query = query.select_from(source).where(*where)
     if search.level is Level.STUDY:
-        query = query.order_by(
-            studies.c.study_date.desc(), studies.c.study_time.desc(), studies.c.study_uid.desc()
-        )
+        query = newest(query, studies.c)
     elif search.level is Level.SERIES:
         query = query.order_by(
             series.c.study_uid, series.c.number.nulls_last(), series.c.series_uid
@@ -249,6 +250,13 @@ def _query(
             own.c.study_uid, own.c.series_uid, own.c.number.nulls_last(), own.c.ordinal
         )
     return query
+
+
+def _columns(own: sa.Table, search: Search, *, everything: bool) -> list[Any]:
+    """Return what is read of the rows found; what a study keeps beside its answer is long."""
+    if search.level is Level.STUDY and not (search.include or search.include_all or everything):
+        return [own.c.study_uid, own.c.patient_key, own.c.json]
+    return [own]
 
 
 class _Answers:
@@ -372,7 +380,11 @@ class _Answers:
             )
         ).scalar_one()
         start, length = row["chunk_start"], row["chunk_length"]
-        return zlib.decompress(body)[start : start + length]
+        return self._told(row)(zlib.decompress(body)[start : start + length])
+
+    def _told(self, row: RowMapping) -> Callable[[bytes], bytes]:
+        place = (row["study_uid"], row["series_uid"])
+        return read_through(self._connection, self._tables, place, row["sop_uid"])
 
 
 def _series_of(row: RowMapping, series: dict[str, Any]) -> Any:

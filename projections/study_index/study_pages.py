@@ -7,7 +7,8 @@ is found in indexes alone and only its rows are read. Called by `search.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -21,6 +22,10 @@ _WEIGHT: Final = 800
 two are even at the root of both, here for a million studies. Far fewer studies walk fast anyway."""
 
 
+_PROBED: Final = 50_000
+"""The most entries that are counted to compare indexes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What a study must meet."""
@@ -29,7 +34,7 @@ class Condition:
     arms: tuple[Clause, ...] = ()
     """Any of these is the same as `clause`, and each is a range of an index; empty: none is."""
     is_exact: bool = False
-    """The arms are equalities: few studies meet them."""
+    """The arms are equalities: few studies meet them, and any plan will do."""
 
     @classmethod
     def exact(cls, equality: Clause) -> Self:
@@ -52,7 +57,7 @@ class StudyPages:
     ) -> list[RowMapping]:
         """Return a page of rows."""
         studies = self._studies
-        keys = self._keys(self._narrowest(offset + limit))
+        keys = self._keys(self._narrowest(int(_WEIGHT * math.sqrt(offset + limit + 1))))
         if len(keys) == 1:
             page = newest(keys[0], studies.c).offset(offset).limit(limit).subquery()
         else:
@@ -68,15 +73,12 @@ class StudyPages:
 
     def count(self, most: int) -> int:
         """Return how many match, or `most` when there are as many or more."""
-        keys = self._keys(self._narrowest(most))
-        counts = [sa.select(sa.func.count()).select_from(k.limit(most).subquery()) for k in keys]
-        found = [int(self._connection.execute(count).scalar_one()) for count in counts]
+        # Walking on from the page to that many takes longer than counting in any index.
+        keys = self._keys(self._narrowest(sys.maxsize))
+        found = [count(self._connection, one, most) for one in keys]
         if len(found) == 1 or max(found) >= most:
             return max(found)
-        every = sa.union(*keys).limit(most).subquery()
-        return int(
-            self._connection.execute(sa.select(sa.func.count()).select_from(every)).scalar_one()
-        )
+        return count(self._connection, sa.select(sa.union(*keys).subquery()), most)
 
     def _keys(self, narrowest: Condition | None) -> list[sa.Select[Any]]:
         """Return the queries whose union are the studies: one, or one an arm."""
@@ -94,20 +96,19 @@ class StudyPages:
         # SQLite would take any index that fits; a CASE it looks into for every row of ours.
         return sa.case((condition.clause, 1), else_=0) == 1
 
-    def _narrowest(self, reach: int) -> Condition | None:
-        """Return the condition whose index to go by; None: walk by date to the end of the page."""
-        if not self._without_statistics:
-            return None
+    def _narrowest(self, most: int) -> Condition | None:
+        """Return the condition whose index to go by; None: walk by date to the end of the page.
+
+        Fewer than `most` meet it.
+        """
         candidates = [one for one in self._conditions if one.arms]
-        for one in candidates:
-            if one.is_exact:
-                return one
-        least, best = int(_WEIGHT * math.sqrt(reach + 1)), None
-        for one in candidates:
-            counted = self._probe(one, least)
-            if counted < least:
-                least, best = counted, one
-        return best
+        if not candidates or not self._without_statistics:
+            return None
+        if len(candidates) == 1 and most == sys.maxsize:
+            return candidates[0]
+        counted = [(self._probe(one, min(most, _PROBED)), one) for one in candidates]
+        least, best = min(counted, key=lambda pair: pair[0])
+        return best if least < most else None
 
     @property
     def _without_statistics(self) -> bool:
@@ -132,6 +133,18 @@ class StudyPages:
         for one in counts[1:]:
             total = total + one
         return int(self._connection.execute(sa.select(total)).scalar_one())
+
+
+def is_exact(conditions: Iterable[Condition]) -> bool:
+    """Tell whether few studies are left without looking at more than an index."""
+    return any(one.is_exact for one in conditions)
+
+
+def count(connection: Connection, query: sa.Select[Any], most: int) -> int:
+    """Return how many rows a query has, or `most` when there are as many or more."""
+    query = query.with_only_columns(sa.literal(1), maintain_column_froms=True)
+    some = query.order_by(None).limit(most).subquery()
+    return int(connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
 
 def newest(query: sa.Select[Any], columns: Any) -> sa.Select[Any]:

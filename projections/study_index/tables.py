@@ -6,11 +6,20 @@ the ready answer. Used by `projection.py` to write and by `view.py`, `search.py`
 
 from __future__ import annotations
 
+from typing import Final
+
 import sqlalchemy as sa
 from sqlalchemy import Column
 
 from projections.merged_patients import merges_table
 from projections.moved_instances import MoveTables
+
+_SORTED: Final = ("study_date", "study_time", "study_uid")
+_WALKED: Final = (
+    "modalities", "latin", "written", "pinyin", "initials", "patient_id", "accession",
+    "description", "birth_date", "sex",
+)  # fmt: skip
+"""What is looked for along the dates."""
 
 
 def _key() -> sa.types.TypeEngine[str]:
@@ -139,8 +148,12 @@ class Tables:
             _number("revision"),
             Column("fixed", sa.LargeBinary, nullable=False),
             Column("json", sa.LargeBinary, nullable=False),
-            *(sa.Index(f"study_{name}{suffix}", name) for name in indexed),
-            sa.Index(f"study_by_date{suffix}", "study_date", "study_time", "study_uid"),
+            # What a list is sorted by, and what takes studies out of it, lie in each index: the
+            # rows are fat, and only those of the page shall be read (`study_pages.py`).
+            *(sa.Index(f"study_{name}{suffix}", name, *_SORTED, "hidden") for name in indexed),
+            sa.Index(f"study_by_date{suffix}", *_SORTED, "hidden").ddl_if("postgresql"),
+            # SQLite plans without statistics and keeps long values in the row: it walks this one.
+            sa.Index(f"study_walked{suffix}", *_SORTED, "hidden", *_WALKED).ddl_if("sqlite"),
             sa.Index(f"study_by_arrival{suffix}", "last_at"),
             sa.Index(f"study_by_pending{suffix}", "pending", "last_at"),
             sa.Index(f"study_by_patient{suffix}", "patient_key"),
