@@ -41,7 +41,7 @@ GENERATIONS: Final = sa.Table(
 _LOCK_KEY: Final = 0x7069616E6B75  # "pianku", for the advisory lock that guards table creation
 _GENERATION_TTL_SECONDS: Final = 0.5
 _RING_AGAIN_SECONDS: Final = 0.1
-_WRITER_CACHE_KIB: Final = -65536  # negative: KiB, as SQLite has it
+_WRITER_CACHE_KIB: Final = -24576  # negative: KiB, as SQLite has it
 _READER_CACHE_KIB: Final = -8192
 AWAY: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
 """What says that a database cannot serve now (away, locked, full, read only)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -248,6 +248,17 @@ class PostgresKeyStore:
         return sql.SQL(text).format(**self._names)
 
     def _select(self, text: str, *values: object) -> list[Any]:
+        """Return the rows of a statement that does no harm when it is repeated."""
+        kept = self._connection
+        try:
+            return self._selected(text, values)
+        except KeysUnavailable:
+            if kept is None:
+                raise
+        # What was kept may have been cut while nobody used it; a new connection tells.
+        return self._selected(text, values)
+
+    def _selected(self, text: str, values: Sequence[object]) -> list[Any]:
         with self._connected() as connection:
             return connection.execute(self._sql(text), values, binary=True).fetchall()
 
@@ -265,6 +276,7 @@ class PostgresKeyStore:
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if self._connection is not None:
                     self._connection.close()
+                    self._connection = None
                 raise KeysUnavailable(cause=type(error).__name__) from error
 
 
