@@ -48,6 +48,7 @@ def limits_of(here: Installation) -> Limits:
     """Return the bounds of associations, and how ours are made secure."""
     told = here.settings.dimse
     return Limits(
+        receivers=told.receivers,
         max_associations=told.max_associations,
         max_pdu=told.max_pdu,
         max_dataset=told.max_instance_mib << 20,

@@ -36,6 +36,9 @@ from repository.tiers.ports import BlobStore
 
 log = logging.getLogger("pianku.dimse")
 _LOOK_UP_SECONDS: Final = 0.5
+_GIVE_WAY_SECONDS: Final = 0.003
+"""For each association that is open: longer than another process needs to wake and accept."""
+_LONGEST_WAY_SECONDS: Final = 0.012
 _FINISH_SECONDS: Final = 60.0
 _SILENT: Final = 32
 """Connections more than associations that may wait to say who they are."""
@@ -108,7 +111,13 @@ class DimseServer:
         """Accept nothing more; operations under way are finished. From any thread or signal."""
         self._stopping.set()
 
+    def _give_way(self) -> None:
+        """Let a receiver that has fewer associations be the first to accept."""
+        if self._limits.receivers > 1:
+            self._stopping.wait(min(len(self._threads) * _GIVE_WAY_SECONDS, _LONGEST_WAY_SECONDS))
+
     def _accept(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+        self._give_way()
         try:
             sock, peer = listener.accept()
         except BlockingIOError:

@@ -22,6 +22,8 @@ def as_it_is(sock: socket.socket, _ae_title: str) -> socket.socket:
 class Limits:
     """Bounds of one receiver process."""
 
+    receivers: int = 1
+    """Processes that wait on the same sockets."""
     max_associations: int = 64
     """More are rejected as local-limit-exceeded; the peer may try again."""
     max_pdu: int = 1 << 20
