@@ -18,6 +18,14 @@ class DimseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.")] = 11112
     ae_title: Annotated[str, Meta(max_length=16, description="Our AE title.")] = "PIANKU"
+    original_ae_title: Annotated[
+        str,
+        Meta(
+            max_length=16,
+            description="Who calls this AE title instead is given instances with the headers they "
+            "came with, uncorrected; empty = nobody is.",
+        ),
+    ] = ""
     receivers: Annotated[int, Meta(ge=1, description="Receiver processes on the one port.")] = 2
     max_associations: Annotated[
         int, Meta(ge=1, description="Associations at once, per receiver process.")

@@ -35,6 +35,7 @@ def dimse_server(
         study_index=here.searches,
         storage_map=here.storage,
         blobs=here.blobs,
+        corrections=here.studies.corrections,
         guard=here.guard,
         commits=storage_commitment(here),
         worklist=Worklist(here.views),
@@ -56,6 +57,7 @@ def limits_of(here: Installation) -> Limits:
         idle_seconds=told.idle_seconds,
         private_sop_classes=told.private_sop_classes,
         transfer_syntaxes=told.private_transfer_syntaxes,
+        original_ae_title=told.original_ae_title,
         secure=OutgoingTls(here.guard, told),
     )
 

@@ -169,6 +169,7 @@ def _xds(here: Installation, elsewhere: Replies | None) -> APIRouter:
             update=here.update,
             storage=here.storage,
             manifests=ExamineManifests(ManifestChecks(here.settings.manifest.checks), here.studies),
+            corrections=here.studies.corrections,
             broker=broker(here),
             communities=communities(here),
             replies=elsewhere,

@@ -35,7 +35,7 @@ class Access:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._guard = archive.guard
-        self._seen: OrderedDict[tuple[str, str, str, str], float] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, ...], float] = OrderedDict()
 
     async def allow(
         self,
@@ -67,12 +67,13 @@ class Access:
         action: str = "view",
         transaction: str,
         count: int = 1,
+        detail: str = "",
     ) -> None:
         """Check and record that the caller reads the study; cheap within one view of it."""
         await self.allow(
             subject, action, study_uid=study_uid, patient_key=patient_key, transaction=transaction
         )
-        key = (subject.kind, subject.name, study_uid, action)
+        key = (subject.kind, subject.name, study_uid, action, detail)
         moment = time.monotonic()
         held = self._seen.get(key)
         if held is not None and moment - held < _VIEW_SECONDS:
@@ -84,6 +85,7 @@ class Access:
             patient_keys=(patient_key,),
             study_uids=(study_uid,),
             count=count,
+            detail=detail,
         )
         self._seen[key] = moment
         self._seen.move_to_end(key)

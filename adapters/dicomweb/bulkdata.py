@@ -13,6 +13,7 @@ from typing import Final
 from adapters.dicomweb import negotiate
 from adapters.dicomweb.access import Access
 from adapters.dicomweb.archive import Archive
+from adapters.dicomweb.corrected import Versions, versions
 from adapters.dicomweb.frames import FrameResources
 from adapters.dicomweb.metadata import NoSuchResource
 from adapters.http.exchange import Exchange
@@ -24,10 +25,11 @@ from projections.storage_map.view import Location
 from registry.access.values import Subject
 from repository.instances.dicom_json import swapped
 from repository.instances.elements import PIXEL_TAGS, Dataset
-from repository.instances.header import InstanceHeader
+from repository.instances.header import InstanceHeader, read_header_of
 
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
-_CACHE: Final = b"private, max-age=86400, immutable"
+_FOR_EVER: Final = b"private, max-age=86400, immutable"
+_ASK_AGAIN: Final = b"private, no-cache"
 
 
 async def retrieve(
@@ -46,13 +48,19 @@ async def retrieve(
         numbers = tuple(range(1, location.frames.count + 1))
         await frames.answer(exchange, subject, location, numbers)
         return
+    is_pixels = len(steps) == 1 and steps[0] in PIXEL_TAGS
+    given = Versions() if is_pixels else await versions(exchange, archive, (location,))
     await access.viewed(
-        subject, location.study_uid, location.patient_key, transaction="WADO-RS.bulkdata"
+        subject,
+        location.study_uid,
+        location.patient_key,
+        transaction="WADO-RS.bulkdata",
+        detail=given.detail,
     )
-    media_type, value = await archive.run(_value, archive, location, steps)
-    etag = f'"{location.key[:32]}-{"-".join(path)}"'
+    media_type, value = await archive.run(_value, archive, location, steps, given)
+    etag = f'"{given.tag(location)}-{"-".join(path)}"'
     headers = [
-        (b"cache-control", _CACHE),
+        (b"cache-control", _FOR_EVER if is_pixels or given.original else _ASK_AGAIN),
         (b"vary", b"accept"),
         (b"accept-ranges", b"bytes"),
         (b"etag", etag.encode()),
@@ -90,8 +98,13 @@ def _steps(path: Sequence[str]) -> list[int]:
     return steps
 
 
-def _value(archive: Archive, location: Location, steps: Sequence[int]) -> tuple[str, bytes]:
+def _value(
+    archive: Archive, location: Location, steps: Sequence[int], given: Versions
+) -> tuple[str, bytes]:
     header = archive.stored.header(location.key)
+    if location.sop_uid in given.changes:
+        file = given.open(archive, location)
+        header = read_header_of(file.read, file.size)
     if len(steps) == 1 and header.pixels is not None and header.pixels.tag == steps[0]:
         return negotiate.OCTETS, _pixels(archive, location, header)
     place: Dataset = header.dataset

@@ -49,6 +49,9 @@ class FrameResources:
 
     async def answer(
         self, exchange: Exchange, subject: Subject, location: Location, numbers: tuple[int, ...]
+        if found is not None and (found.study_uid, found.series_uid) != (study_uid, series_uid):
+            # Moved since it was remembered, or asked for at a place where it is not.
+            found = (await self._archive.run(storage.locate_many, (sop_uid,))).get(sop_uid)
     ) -> None:
         """Answer .../frames/{list}."""
         form = negotiate.for_frames(

@@ -11,9 +11,10 @@ from collections import OrderedDict
 from typing import Final
 from uuid import UUID
 
-from adapters.dicomweb import encode
+from adapters.dicomweb import decode, encode
 from adapters.dicomweb.access import Access
 from adapters.dicomweb.archive import Archive
+from adapters.dicomweb.corrected import ORIGINAL, versions
 from adapters.http.exchange import Exchange
 from adapters.http.media_types import accepted
 from adapters.http.multipart import MultipartWriter
@@ -23,7 +24,7 @@ from kernel.refusals import NotFound
 from registry.access.values import Subject
 
 _KEPT_OCTETS: Final = 64 << 20
-_Key = tuple[str, str, str, bool]
+_Key = tuple[str, str, str, bool, bool]
 
 
 class NoSuchResource(NotFound):
@@ -78,14 +79,16 @@ class MetadataResources:
         if state is None:
             raise NoSuchResource("there is no such study or series")
         revision, patient_key = state
-        await self._seen(subject, study_uid, patient_key)
-        etag = f'W/"{revision:x}"'.encode()
+        original = decode.wants_original(exchange.query)
+        await self._seen(subject, study_uid, patient_key, ORIGINAL if original else "")
+        etag = f'W/"{revision:x}{"-original" if original else ""}"'.encode()
         if unchanged(exchange, etag.decode()):
             await exchange.answer(304, _headers(etag))
             return
         zipped = exchange.accepts_gzip and not as_xml
         base = exchange.base + self._archive.prefix
-        body = await self._archive.run(self._body, (study_uid, series_uid, base, zipped), revision)
+        key = (study_uid, series_uid, base, zipped, original)
+        body = await self._archive.run(self._body, key, revision)
         await _send(exchange, body, etag, as_xml=as_xml, zipped=zipped)
 
     async def of_one(
@@ -94,13 +97,15 @@ class MetadataResources:
         """Answer .../instances/{instance}/metadata."""
         as_xml = _wants_xml(exchange)
         location = await self._archive.run(self._archive.storage.locate, sop_uid)
+        index, original = self._archive.index, decode.wants_original(exchange.query)
         found = await self._archive.run(
-            self._archive.index.instance_metadata, study_uid, series_uid, sop_uid
+            lambda: index.instance_metadata(study_uid, series_uid, sop_uid, original=original)
         )
         if location is None or found is None:
             raise NoSuchResource("there is no such instance")
-        await self._seen(subject, study_uid, location.patient_key)
-        etag = f'W/"{location.key[:32]}"'.encode()
+        given = await versions(exchange, self._archive, (location,))
+        await self._seen(subject, study_uid, location.patient_key, given.detail)
+        etag = f'W/"{given.tag(location)}"'.encode()
         if unchanged(exchange, etag.decode()):
             await exchange.answer(304, _headers(etag))
             return
@@ -110,15 +115,19 @@ class MetadataResources:
             body = encode.compressed(body)
         await _send(exchange, body, etag, as_xml=as_xml, zipped=zipped)
 
-    async def _seen(self, subject: Subject, study_uid: str, patient_key: UUID) -> None:
-        await self._access.viewed(subject, study_uid, patient_key, transaction="WADO-RS.metadata")
+    async def _seen(self, subject: Subject, study_uid: str, patient_key: UUID, detail: str) -> None:
+        await self._access.viewed(
+            subject, study_uid, patient_key, transaction="WADO-RS.metadata", detail=detail
+        )
 
     def _body(self, key: _Key, revision: int) -> bytes:
         body = self._cache.get(key, revision)
         if body is None:
-            study_uid, series_uid, base, zipped = key
+            study_uid, series_uid, base, zipped, original = key
             # The revision was read behind the barrier: what is read now is not older.
-            pieces = self._archive.index.metadata(study_uid, series_uid, fresh=False)
+            pieces = self._archive.index.metadata(
+                study_uid, series_uid, fresh=False, original=original
+            )
             body = encode.array(pieces, base)
             if zipped:
                 body = encode.compressed(body)

@@ -1,4 +1,4 @@
-"""WADO-RS instances: the files of a study, series or instance, as they were stored.
+"""WADO-RS instances: the files of a study, series or instance, with the header they should have.
 
 Implements PS3.18 10.4.1.1.1 (Study, Series, Instance Resources). Called by `endpoint.py`; files
 stream from the store, and are decoded only for a client that does not take what is stored.
@@ -12,6 +12,7 @@ from typing import Final
 from adapters.dicomweb import negotiate, zipped
 from adapters.dicomweb.access import Access
 from adapters.dicomweb.archive import Archive
+from adapters.dicomweb.corrected import Versions, versions
 from adapters.dicomweb.metadata import NoSuchResource
 from adapters.http.exchange import Exchange
 from adapters.http.multipart import MultipartWriter
@@ -19,8 +20,12 @@ from adapters.http.ranges import asked_range, content_range, unchanged
 from projections.storage_map.view import Location
 from registry.access.values import Subject
 from repository.instances.transcoding import to_transfer_syntax
+from workflows.retrieve_object import OpenedFile
 
 _CHUNK: Final = 1 << 20
+_ASK_AGAIN: Final = b"private, no-cache"
+"""A header may be corrected at any time: clients ask whether theirs is still right."""
+_FOR_EVER: Final = b"private, max-age=86400, immutable"
 
 
 async def retrieve(
@@ -51,6 +56,7 @@ async def retrieve(
         patient_key=first.patient_key,
         transaction="WADO-RS",
     )
+    given = await versions(exchange, archive, locations)
     await access.record(
         subject,
         "retrieve",
@@ -58,18 +64,21 @@ async def retrieve(
         patient_keys=(first.patient_key,),
         study_uids=(first.study_uid,),
         count=len(locations),
+        detail=given.detail,
     )
     if as_zip:
-        await _send_zip(exchange, archive, locations)
+        await _send_zip(exchange, archive, locations, given)
         return
     if all(form.as_stored for form in forms) and not forms[0].multipart:
-        await _send_file(exchange, archive, first, forms[0])
+        await _send_file(exchange, archive, first, forms[0], given)
         return
-    await _send_parts(exchange, archive, locations, forms)
+    await _send_parts(exchange, archive, locations, forms, given)
 
 
-async def _send_zip(exchange: Exchange, archive: Archive, locations: Sequence[Location]) -> None:
-    pieces = zipped.zipped(archive.blobs, locations)
+async def _send_zip(
+    exchange: Exchange, archive: Archive, locations: Sequence[Location], given: Versions
+) -> None:
+    pieces = zipped.zipped(locations, lambda one: given.open(archive, one))
     first = await archive.run(_next, pieces)
     name = locations[0].study_uid
     await exchange.begin(
@@ -90,49 +99,61 @@ async def _send_zip(exchange: Exchange, archive: Archive, locations: Sequence[Lo
 
 
 async def _send_file(
-    exchange: Exchange, archive: Archive, location: Location, form: negotiate.Representation
+    exchange: Exchange,
+    archive: Archive,
+    location: Location,
+    form: negotiate.Representation,
+    given: Versions,
 ) -> None:
-    etag = f'"{location.key}"'
+    etag = f'"{given.tag(location)}"'
     headers = [
         (b"content-type", form.content_type.encode()),
         (b"etag", etag.encode()),
-        (b"cache-control", b"private, max-age=86400, immutable"),
+        (b"cache-control", _FOR_EVER if given.original else _ASK_AGAIN),
         (b"accept-ranges", b"bytes"),
         (b"vary", b"accept"),
     ]
     if unchanged(exchange, etag):
         await exchange.answer(304, headers[1:])
         return
-    asked = asked_range(exchange, etag, location.size)
+    file = await _opened(archive, location, given)
+    asked = asked_range(exchange, etag, file.size)
     if asked is not None:
-        await _send_range(exchange, archive, location, headers, asked)
+        await _send_range(exchange, archive, file, headers, asked)
         return
-    headers.append((b"content-length", b"%d" % location.size))
-    chunks = archive.blobs.chunks(location.key, chunk_size=_CHUNK)
+    headers.append((b"content-length", b"%d" % file.size))
+    chunks = file.chunks()
     first = await archive.run(_next, chunks)
     await exchange.begin(200, headers)
     await exchange.piece(first)
-    await _pipe(exchange, archive, chunks, location.size - len(first))
+    await _pipe(exchange, archive, chunks, file.size - len(first))
     await exchange.end()
+
+
+async def _opened(archive: Archive, location: Location, given: Versions) -> OpenedFile:
+    """Open a file; what has a header to correct is read in a thread."""
+    if location.sop_uid in given.changes:
+        return await archive.run(given.open, archive, location)
+    return given.open(archive, location)
 
 
 async def _send_range(
     exchange: Exchange,
     archive: Archive,
-    location: Location,
+    file: OpenedFile,
     headers: list[tuple[bytes, bytes]],
     asked: tuple[int, int],
 ) -> None:
     offset, length = asked
-    told = content_range(offset, length, location.size).encode()
-    first = await archive.run(archive.blobs.read, location.key, offset, min(length, _CHUNK))
+    told = content_range(offset, length, file.size).encode()
+    first = await archive.run(file.read, offset, min(length, _CHUNK))
     await exchange.begin(
         206, [*headers, (b"content-range", told), (b"content-length", b"%d" % length)]
     )
     await exchange.piece(first)
     for at in range(offset + _CHUNK, offset + length, _CHUNK):
         size = min(_CHUNK, offset + length - at)
-        await exchange.piece(await archive.run(archive.blobs.read, location.key, at, size))
+        await exchange.piece(await archive.run(file.read, at, size))
     await exchange.end()
 
 
@@ -141,6 +162,7 @@ async def _send_parts(
     archive: Archive,
     locations: Sequence[Location],
     forms: Sequence[negotiate.Representation],
+    given: Versions,
 ) -> None:
     writer = MultipartWriter()
     base = exchange.base + archive.prefix
@@ -156,19 +178,20 @@ async def _send_parts(
         (b"cache-control", b"private, no-cache"),
         (b"vary", b"accept"),
     ]
-    as_stored = all(form.as_stored for form in forms)
-    if as_stored:
+    # What is made on the way out has a size that nobody knows before.
+    if all(form.as_stored for form in forms) and not given.changes:
         size = sum(map(len, heads)) + sum(one.size for one in locations) + len(writer.tail)
         headers.append((b"content-length", b"%d" % size))
     begun = False
     for head, location, form in zip(heads, locations, forms, strict=True):
+        file = await _opened(archive, location, given)
         if form.as_stored:
-            chunks = archive.blobs.chunks(location.key, chunk_size=_CHUNK)
+            chunks = file.chunks()
             first = await archive.run(_next, chunks)
         else:
             chunks = iter(())
-            first = await archive.run(_transcoded, archive, location, form.transfer_syntax)
-        left = location.size - len(first) if form.as_stored else 0
+            first = await archive.run(_transcoded, file, form.transfer_syntax)
+        left = file.size - len(first) if form.as_stored else 0
         if not begun:
             # What cannot be read at all is told before the answer begins.
             await exchange.begin(200, headers)
@@ -197,5 +220,5 @@ def _next_or_none(pieces: Iterator[bytes]) -> bytes | None:
     return next(pieces, None)
 
 
-def _transcoded(archive: Archive, location: Location, syntax: str) -> bytes:
-    return to_transfer_syntax(archive.blobs.read(location.key), syntax)
+def _transcoded(file: OpenedFile, syntax: str) -> bytes:
+    return to_transfer_syntax(file.read(0, file.size), syntax)

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from adapters.dicomweb import faults, negotiate
 from adapters.dicomweb.access import Access
 from adapters.dicomweb.archive import Archive
+from adapters.dicomweb.corrected import Versions, versions
 from adapters.dicomweb.frames import FrameResources
 from adapters.dicomweb.rendered import DOCUMENTS, RenderedResources
 from adapters.dicomweb.wado_uri_request import NoSuchInstance, WadoRequest, wado_request
@@ -33,6 +34,7 @@ from repository.instances.refusals import NotRenderable
 from repository.instances.rendering import Rendering
 from repository.instances.transcoding import MAKEABLE, MAX_TRANSCODED, to_transfer_syntax
 from repository.tiers.ports import BlobStore
+from workflows.retrieve_object import OpenedFile
 
 log = logging.getLogger("pianku.wado")
 TRANSACTION: Final = "RAD-55"
@@ -90,7 +92,11 @@ class WadoUri:
             await self._picture(exchange, subject, asked, location, media_type)
 
     async def _located(self, asked: WadoRequest) -> Location:
-        found = await self._archive.run(self._archive.storage.locate, asked.sop_uid)
+        storage, uid = self._archive.storage, asked.sop_uid
+        found = await self._archive.run(storage.locate, uid)
+        if found is not None and found.study_uid != asked.study_uid:
+            # Moved since it was remembered, or asked for at a place where it is not.
+            found = (await self._archive.run(storage.locate_many, (uid,))).get(uid)
         if (
             found is None
             or found.study_uid != asked.study_uid
@@ -99,37 +105,42 @@ class WadoUri:
             raise NoSuchInstance("there is no such instance")
         return found
 
-    async def _recorded(self, subject: Subject, location: Location) -> None:
+    async def _recorded(self, subject: Subject, location: Location, detail: str = "") -> None:
         await self._access.viewed(
             subject,
             location.study_uid,
             location.patient_key,
             action="retrieve",
             transaction=TRANSACTION,
+            detail=detail,
         )
 
     async def _file(
         self, exchange: Exchange, subject: Subject, asked: WadoRequest, location: Location
     ) -> None:
-        await self._recorded(subject, location)
+        given = await versions(exchange, self._archive, (location,))
+        await self._recorded(subject, location, given.detail)
+        file = await self._archive.run(given.open, self._archive, location)
         wanted = asked.transfer_syntax or EXPLICIT_VR_LITTLE
         if wanted in {location.transfer_syntax, "*"}:
-            await self._stored(exchange, location)
+            await self._stored(exchange, location, file, given)
             return
         try:
-            body, syntax = await self._archive.run(_transcoded, self._archive, location, wanted)
+            body, syntax = await self._archive.run(_transcoded, file, wanted)
         except NotRenderable:
             if asked.transfer_syntax:
                 raise
-            await self._stored(exchange, location)  # no default form: better as it is than not
+            # No default form: better as it is than not.
+            await self._stored(exchange, location, file, given)
             return
         kind = f"{negotiate.DICOM}; transfer-syntax={syntax}"
-        await exchange.answer(200, [(b"content-type", kind.encode()), _CACHE], body)
+        await exchange.answer(200, [(b"content-type", kind.encode()), _cache(given)], body)
 
-    async def _stored(self, exchange: Exchange, location: Location) -> None:
+    async def _stored(
+        self, exchange: Exchange, location: Location, file: OpenedFile, given: Versions
+    ) -> None:
         kind = f"{negotiate.DICOM}; transfer-syntax={location.transfer_syntax}"
-        chunks = self._archive.blobs.chunks(location.key, chunk_size=_CHUNK)
-        await self._stream(exchange, chunks, kind, location.size)
+        await self._stream(exchange, file.chunks(), kind, file.size, _cache(given))
 
     async def _film(
         self, exchange: Exchange, subject: Subject, location: Location, media_type: str
@@ -143,9 +154,14 @@ class WadoUri:
         await self._stream(exchange, stream, media_type, None)
 
     async def _stream(
-        self, exchange: Exchange, chunks: Iterator[bytes], kind: str, size: int | None
+        self,
+        exchange: Exchange,
+        chunks: Iterator[bytes],
+        kind: str,
+        size: int | None,
+        cache: tuple[bytes, bytes] = _CACHE,
     ) -> None:
-        headers = [(b"content-type", kind.encode()), _CACHE]
+        headers = [(b"content-type", kind.encode()), cache]
         if size is not None:
             headers.append((b"content-length", b"%d" % size))
         # What cannot be read at all is told before the answer begins.
@@ -213,12 +229,17 @@ def _offered(location: Location) -> tuple[str, ...]:
     return *pictures, negotiate.DICOM
 
 
-def _transcoded(archive: Archive, location: Location, wanted: str) -> tuple[bytes, str]:
+def _cache(given: Versions) -> tuple[bytes, bytes]:
+    """Return how long a file may be kept: a header may be corrected at any time."""
+    return _CACHE if given.original else (b"cache-control", b"private, no-cache")
+
+
+def _transcoded(file: OpenedFile, wanted: str) -> tuple[bytes, str]:
     """Return the file in the wanted transfer syntax, else in the default one (PS3.18 9.1.2.2.2)."""
-    if location.size > MAX_TRANSCODED:
+    if file.size > MAX_TRANSCODED:
         raise NotRenderable("the instance is given as stored only")
     syntax = wanted if wanted in MAKEABLE else EXPLICIT_VR_LITTLE
-    octets = archive.blobs.read(location.key)
+    octets = file.read(0, file.size)
     try:
         return to_transfer_syntax(octets, syntax), syntax
     except NotRenderable:

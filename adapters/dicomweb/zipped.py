@@ -7,14 +7,13 @@ entries are stored, not deflated: pixels gain nothing, and what is sent needs no
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from projections.storage_map.view import Location
-from repository.tiers.ports import BlobStore
+from workflows.retrieve_object import OpenedFile
 
 MEDIA_TYPE: Final = "application/zip"
-_CHUNK: Final = 1 << 20
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)
 """The same instances give the same file."""
 
@@ -37,14 +36,16 @@ class _Outlet:
         return b"".join(held)
 
 
-def zipped(blobs: BlobStore, locations: Sequence[Location]) -> Iterator[bytes]:
+def zipped(
+    locations: Sequence[Location], opened: Callable[[Location], OpenedFile]
+) -> Iterator[bytes]:
     """Yield the pieces of the file; an entry is `{series}/{instance}.dcm`, named by UIDs."""
     outlet = _Outlet()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
         for one in locations:
             entry = zipfile.ZipInfo(f"{one.series_uid}/{one.sop_uid}.dcm", _MOMENT)
             with archive.open(entry, "w", force_zip64=one.size >= 1 << 31) as target:
-                for chunk in blobs.chunks(one.key, chunk_size=_CHUNK):
+                for chunk in opened(one).chunks():
                     target.write(chunk)
                     yield outlet.take()
             yield outlet.take()

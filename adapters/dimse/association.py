@@ -89,6 +89,8 @@ class Association:
         self.contexts: Mapping[int, Context] = {}
         self.messages = Messages(wire, limits, peer_max_pdu=0)
         self.calling_ae = ""
+        self.gives_originals = False
+        """The peer called the AE title that hands out stored headers (decision 0024)."""
         self.subject = Subject("", "ae")
         self.envelope = Envelope()
         self.is_reporting = False
@@ -203,7 +205,8 @@ class Association:
             return faults.NO_SUCH_PROTOCOL_VERSION
         if request.application_context != APPLICATION_CONTEXT:
             return faults.NO_SUCH_APPLICATION_CONTEXT
-        if request.called_ae != self.ae_title:
+        self.gives_originals = request.called_ae == (self.limits.original_ae_title or None)
+        if request.called_ae != self.ae_title and not self.gives_originals:
             return faults.CALLED_AE_UNKNOWN
         try:
             self.subject = self.guard.ae_subject(

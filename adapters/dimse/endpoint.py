@@ -33,6 +33,7 @@ from adapters.dimse.worklist import Worklist, WorklistScp
 from kernel.refusals import Refusal
 from registry.access.values import Subject
 from repository.tiers.ports import BlobStore
+from workflows.retrieve_object import Corrections, uncorrected
 
 log = logging.getLogger("pianku.dimse")
 _LOOK_UP_SECONDS: Final = 0.5
@@ -50,7 +51,7 @@ Secured = tuple[socket.socket, ssl.SSLContext]
 class DimseServer:
     """Receives associations for one AE title until it is stopped."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a door stands on, by keyword
         self,
         *,
         ae_title: str,
@@ -63,6 +64,7 @@ class DimseServer:
         commits: Commits | None = None,
         worklist: Worklist | None = None,
         more: Services | None = None,
+        corrections: Corrections = uncorrected,
         limits: Limits | None = None,
         secured: Secured | None = None,
     ) -> None:
@@ -79,7 +81,7 @@ class DimseServer:
         self._threads: set[threading.Thread] = set()
         self._wires: set[Wire] = set()
         self._shaking: set[ssl.SSLSocket] = set()
-        sources = Sources(study_index, storage_map, blobs)
+        sources = Sources(study_index, storage_map, blobs, corrections)
         self._services: dict[tuple[int, Operation], Scp] = {
             (0x0001, Operation.STORE): StoreScp(intake, blobs),
             (0x0010, Operation.GET): GetScp(sources),

@@ -50,5 +50,7 @@ class Limits:
     """Store SOP classes that are not the standard's, as they come."""
     transfer_syntaxes: tuple[str, ...] = ()
     """Private transfer syntaxes to accept besides those of the standard."""
+    original_ae_title: str = ""
+    """Who calls this AE title instead of ours is given stored headers; none when empty."""
     secure: Secure = as_it_is
     """How associations of ours become TLS, for AEs that are reached by it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -33,8 +33,9 @@ from projections.permissions.policy import clause
 from projections.storage_map.view import Location
 from projections.study_index.attributes import Level as IndexLevel
 from registry.access.values import Resource
+from repository.instances.correcting import Changes
 from repository.tiers.ports import BlobStore
-from workflows.retrieve_object import OpenedDataset, open_as
+from workflows.retrieve_object import Corrections, OpenedDataset, open_as, uncorrected
 
 log = logging.getLogger("pianku.dimse")
 _TELL_SECONDS: Final = 0.5
@@ -70,6 +71,7 @@ class Sources:
     index: Index
     storage_map: Map
     blobs: BlobStore
+    corrections: Corrections = uncorrected
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def allow(association: Association, found: Sequence[Location], action: str, why:
         study_uids=tuple(studies),
         patient_keys=tuple(dict.fromkeys(studies.values())),
         count=len(found),
-        detail=why,
+        detail=f"{why} original".strip() if association.gives_originals else why,
     )
 
 
@@ -167,6 +169,9 @@ class Transfer:
         self._command = command
         self._blobs = sources.blobs
         self._found = found
+        self._changes: Mapping[str, Changes] = {}
+        if found and not association.gives_originals:
+            self._changes = sources.corrections([one.sop_uid for one in found])
         self._told = time.monotonic()
 
     def run(
@@ -232,7 +237,9 @@ class Transfer:
         if context is None:
             return faults.NO_SUCH_SOP_CLASS
         try:
-            return Prepared(context, open_as(self._blobs, location.key, context.transfer_syntax))
+            changes = self._changes.get(location.sop_uid)
+            opened = open_as(self._blobs, location.key, context.transfer_syntax, changes)
+            return Prepared(context, opened)
         except Refusal as refusal:
             log.warning("instance not sent", extra={"code": refusal.code})
             return faults.PROCESSING_FAILURE

@@ -225,11 +225,21 @@ class Part:
     """The octets themselves where they lie under no key; let go of once all was sent."""
     offset: int = 0
     """Where in `held` they begin: parts that were made for one answer share a file."""
+    head: bytes = b""
+    """Octets that come before those under the key,"""
+    rest: int = 0
+    """which then begin here (the header of an instance may be another one than stored)."""
 
     def chunks(self, store: BlobStore) -> Iterator[bytes]:
         """Yield the octets in order."""
-        if self.held is None:
+        if self.held is None and not self.head:
             yield from store.chunks(self.key)
+            return
+        if self.held is None:
+            yield self.head
+            last = self.rest + self.size - len(self.head)
+            for offset in range(self.rest, last, _HELD_CHUNK):
+                yield store.read(self.key, offset, min(_HELD_CHUNK, last - offset))
             return
         end = self.offset + self.size
         for offset in range(self.offset, end, _HELD_CHUNK):

@@ -48,6 +48,7 @@ from workflows.register_documents import RegisterDocuments
 from workflows.register_on_demand import RegisterOnDemand
 from workflows.remove_documents import RemoveDocuments
 from workflows.remove_metadata import RemoveMetadata
+from workflows.retrieve_object import Corrections, uncorrected
 from workflows.update_documents import UpdateDocuments
 
 
@@ -74,6 +75,8 @@ class XdsParts:
     """How manifests that come in are held against their metadata; None: refused, unaided."""
     storage: StorageMap | None = None
     """Where instances lie; without it there is no imaging document source."""
+    corrections: Corrections = uncorrected
+    """Which of them have a corrected header (decision 0024)."""
     broker: Broker | None = None
     """Where one subscribes to documents; without it there is no `/dsub`."""
     replies: Replies | None = None
@@ -186,6 +189,7 @@ def _images(parts: XdsParts, storage: StorageMap, transaction: str = "RAD-69") -
         parts.guard,
         source_oids=(parts.provide.repository_oid,),
         transaction=transaction,
+        corrections=parts.corrections,
     )
 
 

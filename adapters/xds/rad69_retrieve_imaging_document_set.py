@@ -7,7 +7,7 @@ incoming folder: the errors come first in the answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -24,10 +24,12 @@ from adapters.xds.refusals import TransferSyntaxNotAvailable
 from kernel.refusals import Forbidden, Refusal, Unavailable
 from projections.storage_map.view import Location, StorageMap
 from registry.access.values import Resource, Subject
+from repository.instances.correcting import Changes
 from repository.instances.refusals import NotRenderable
 from repository.instances.transcoding import MAKEABLE, MAX_TRANSCODED, to_transfer_syntax
 from repository.objects.refusals import DocumentUnknown, RepositoryUnknown
 from repository.tiers.ports import BlobStore, Incoming
+from workflows.retrieve_object import Corrections, OpenedFile, open_file, uncorrected
 
 _DICOM: Final = "application/dicom"
 
@@ -42,18 +44,23 @@ class _Given:
 class _Parts:
     """Makes the parts of one answer; what is transcoded goes one after the other into one file."""
 
-    def __init__(self, store: BlobStore, wanted: Sequence[str]) -> None:
+    def __init__(
+        self, store: BlobStore, wanted: Sequence[str], corrections: Mapping[str, Changes]
+    ) -> None:
         self._store = store
         self._wanted = wanted
+        self._corrections = corrections
         self._makeable = [syntax for syntax in wanted if syntax in MAKEABLE]
         self._spool: Incoming | None = None
 
     def of(self, location: Location) -> Part:
         """Return an instance as a part; raises TransferSyntaxNotAvailable, ObjectMissing."""
         cid = f"{uuid4().hex}@pianku"
+        size = self._store.size(location.key)
+        file = open_file(self._store, location.key, size, self._corrections.get(location.sop_uid))
         if location.transfer_syntax in self._wanted:
-            return Part(cid, location.key, self._store.size(location.key))
-        made = self._transcoded(location)
+            return Part(cid, location.key, file.size, head=file.head, rest=file.rest)
+        made = self._transcoded(location, file)
         if self._spool is None:
             self._spool = self._store.incoming()
         offset = self._spool.size
@@ -65,9 +72,9 @@ class _Parts:
         if self._spool is not None:
             self._spool.discard()
 
-    def _transcoded(self, location: Location) -> bytes:
-        if self._makeable and location.size <= MAX_TRANSCODED:
-            octets = self._store.read(location.key)
+    def _transcoded(self, location: Location, file: OpenedFile) -> bytes:
+        if self._makeable and file.size <= MAX_TRANSCODED:
+            octets = file.read(0, file.size)
             for syntax in self._makeable:
                 with suppress(NotRenderable):
                     return to_transfer_syntax(octets, syntax)
@@ -90,7 +97,9 @@ class RetrieveImagingDocumentSet:
         *,
         source_oids: Iterable[str],
         transaction: str = "RAD-69",
+        corrections: Corrections = uncorrected,
     ) -> None:
+        self._corrections = corrections
         self._storage = storage
         self._store = store
         self._guard = guard
@@ -104,9 +113,9 @@ class RetrieveImagingDocumentSet:
         given: list[_Given] = []
         problems: list[Refusal] = list(asked.problems)
         failed: list[InstanceRequest] = []
-        parts = _Parts(self._store, asked.transfer_syntaxes)
+        located = self._storage.locate_many(one.sop_uid for one in asked.instances)
+        parts = _Parts(self._store, asked.transfer_syntaxes, self._corrections(list(located)))
         try:
-            located = self._storage.locate_many(one.sop_uid for one in asked.instances)
             may: dict[str, bool] = {}
             for one in asked.instances:
                 try:

@@ -19,6 +19,7 @@ from kernel.times import dtm, from_micros
 from projections.study_index.attributes import MARK
 from projections.study_index.rows import fixed_members
 from repository.instances.correcting import Changes
+from repository.instances.correcting_json import corrected_object
 
 ORIGINAL_ATTRIBUTES: Final = "04000561"
 STUDY_MODULE: Final = (
@@ -31,8 +32,6 @@ _AT_ONCE: Final = 500
 Place = tuple[str, str]
 """Study and series."""
 _decode: Final = msgspec.json.Decoder().decode
-_encode: Final = msgspec.json.Encoder().encode
-_raw_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +191,9 @@ def provenance(at: int, why: str) -> Mapping[str, Any]:
 
 def overlaid(json: bytes, overlay: Overlay, place: Place) -> bytes:
     """Return an instance's stored metadata with what is told otherwise (PS3.18 F)."""
-    members = {
-        name: bytes(raw) for name, raw in _raw_members(json.replace(MARK, b"\x7f\x7f")).items()
-    }
-    for name, attribute in overlay.changes.items():
-        if name != ORIGINAL_ATTRIBUTES:
-            members[name] = _encode(attribute)
-    text = b"{" + b",".join(b'"%s":%s' % (n.encode(), members[n]) for n in sorted(members)) + b"}"
-    text = text.replace(b"\x7f\x7f", MARK)
+    # The mark that stands for the base URL is no JSON.
+    told = corrected_object(json.replace(MARK, b"\x7f\x7f"), overlay.changes)
+    text = told.replace(b"\x7f\x7f", MARK)
     if overlay.home is not None:
         text = text.replace(_path(overlay.home), _path(place))
     return text

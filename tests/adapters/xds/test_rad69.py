@@ -21,6 +21,7 @@ from adapters.xds.endpoint import imaging_service
 from adapters.xds.rad69_request import imaging_request
 from adapters.xds.rad69_retrieve_imaging_document_set import RetrieveImagingDocumentSet
 from tests.support.archive import instance, stable
+from tests.support.correcting import correct
 from tests.support.imaging import imaging
 from tests.support.installation import on_engine
 from tests.support.soap import SoapClient, included
@@ -56,7 +57,11 @@ def source(request, tmp_path):
     with imaging(tmp_path, **on_engine(request)) as made:
         house = made.house
         retrieve = RetrieveImagingDocumentSet(
-            made.storage, made.blobs, house.guard, source_oids=(SOURCE,)
+            made.storage,
+            made.blobs,
+            house.guard,
+            source_oids=(SOURCE,),
+            corrections=made.index.corrections,
         )
         app = FastAPI(openapi_url=None)
         app.include_router(
@@ -135,6 +140,23 @@ def test_instances_as_stored_are_the_stored_files(source):
         assert response.findtext("xds:RepositoryUniqueId", "", NAMES) == SOURCE
     names = [etree.QName(child).localname for child in answer.body[1]]
     assert names == ["RepositoryUniqueId", "DocumentUniqueId", "mimeType", "Document"]
+
+
+@pytest.mark.tender("R-6.3.4")
+def test_instances_have_their_corrected_headers(source):
+    one, other = instance(1), instance(1, study="B")
+    files = source.made.store(one, other)
+    correct(source.made.house.facts, source.made.index, stable("A"))
+    for syntax in (EXPLICIT, IMPLICIT):
+        answer = send(source.client(), asked(whole(one), whole(other), syntaxes=(syntax,)))
+        assert status(answer) == SUCCESS
+        corrected, untouched = documents(answer).values()
+        ds = pydicom.dcmread(io.BytesIO(corrected))
+        assert (str(ds.PatientName), ds.PatientID) == ("Li^Si=李^四", "RIGHT-1")
+        assert ds.file_meta.TransferSyntaxUID == syntax
+        assert ds.PixelData == one.PixelData
+        if syntax == EXPLICIT:
+            assert untouched == files[1]
 
 
 def test_i1_the_first_syntax_that_can_be_had_is_given(source):
