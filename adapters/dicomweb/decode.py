@@ -206,12 +206,12 @@ def _whole(text: str | None, default: int) -> int:
     return int(text)
 
 
-def _boolean(text: str) -> bool:
-    if text.lower() not in {"true", "false", ""}:
-        raise BadParameter("true or false is expected", value=text[:64])
-    return text.lower() == "true"
 def wants_original(fields: Sequence[tuple[str, str]]) -> bool:
     """Tell whether the headers are wanted as they were stored; raises BadParameter."""
     return any(_boolean(value) for name, value in fields if name.lower() == "original")
 
 
+def _boolean(text: str) -> bool:
+    if text.lower() not in {"true", "false", ""}:
+        raise BadParameter("true or false is expected", value=text[:64])
+    return text.lower() == "true"

@@ -43,15 +43,15 @@ class FrameResources:
         found = storage.remembered(sop_uid)
         if found is None:
             found = await self._archive.run(storage.locate, sop_uid)
+        if found is not None and (found.study_uid, found.series_uid) != (study_uid, series_uid):
+            # Moved since it was remembered, or asked for at a place where it is not.
+            found = (await self._archive.run(storage.locate_many, (sop_uid,))).get(sop_uid)
         if found is None or found.study_uid != study_uid or found.series_uid != series_uid:
             raise NoSuchResource("there is no such instance")
         return found
 
     async def answer(
         self, exchange: Exchange, subject: Subject, location: Location, numbers: tuple[int, ...]
-        if found is not None and (found.study_uid, found.series_uid) != (study_uid, series_uid):
-            # Moved since it was remembered, or asked for at a place where it is not.
-            found = (await self._archive.run(storage.locate_many, (sop_uid,))).get(sop_uid)
     ) -> None:
         """Answer .../frames/{list}."""
         form = negotiate.for_frames(
