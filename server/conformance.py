@@ -261,9 +261,9 @@ def _statuses() -> str:
         (faults.TEMPORARY_CONGESTION, "who he is cannot be looked up now"),
         (faults.LOCAL_LIMIT_EXCEEDED, "all places are taken, or all of this AE title"),
     )
-    rows = [(*map(str, told), why) for told, why in rejections]
+    refused = [(*map(str, told), why) for told, why in rejections]
     parts += ["### 4.3 Rejected associations"]
-    parts += [_table(("result", "source", "reason", "meaning"), rows)]
+    parts += [_table(("result", "source", "reason", "meaning"), refused)]
     return "\n\n".join(parts)
 
 

@@ -229,7 +229,7 @@ def associated(
         ae_title=peer.called,
         ext_neg=list(roles),
         evt_handlers=list(handlers),
-        tls_args=None if peer.tls is None else (peer.tls, None),
+        tls_args=None if peer.tls is None else (peer.tls, peer.host),
     )
     if not association.is_established:
         raise PeerUnavailable

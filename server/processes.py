@@ -128,7 +128,9 @@ class Supervisor:
             "dimse": (settings.dimse.host, settings.dimse.port),
             "mllp": (settings.mllp.host, settings.mllp.port),
         }
-        bound = {role: bind(*door) for role, door in doors.items() if role in self.roles}
+        bound: dict[str, socket.socket] = {
+            role: bind(*door) for role, door in doors.items() if role in self.roles
+        }
         if "dimse" in bound and settings.dimse.tls_certificate:
             bound[_SECURED] = bind(settings.dimse.host, settings.dimse.tls_port)
         return bound

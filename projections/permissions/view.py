@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
@@ -163,7 +164,6 @@ def _token(row: Row[Any]) -> TokenRow:
 
 
 def _ae_title(row: Row[Any]) -> AeTitleRow:
-    told = json.loads(row.limits)
-    limits = AeLimits(**{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()})
+    limits = msgspec.json.decode(row.limits, type=AeLimits)
     networks, rights = _list(row.networks), _list(row.rights)
     return AeTitleRow(row.ae_title, networks, rights, row.host, row.port, limits)

@@ -76,7 +76,7 @@ def list_nodes(context: click.Context, *, as_json: bool) -> None:
 )  # fmt: skip
 @click.option("--reached-by-tls", is_flag=True, help="Our associations to it are made by TLS.")
 @click.pass_context
-def allow(context: click.Context, ae_title: str, **told: Any) -> None:
+def allow(context: click.Context, /, ae_title: str, **told: Any) -> None:
     """Allow AE_TITLE, in place of what it was allowed before."""
     from kernel.context import Envelope, acting_as
     from server.wiring import Installation

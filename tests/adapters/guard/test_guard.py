@@ -18,7 +18,7 @@ from kernel.ledger.ports import LedgerUnavailable
 from kernel.refusals import Forbidden, Unauthenticated
 from projections.audit_trail.view import AuditQuery, AuditTrail
 from registry.access.refusals import SignedOut
-from registry.access.values import Resource, Subject
+from registry.access.values import AeLimits, Resource, Subject
 from tests.support.installation import Installation
 
 EVERYTHING = sa.true()
@@ -153,6 +153,24 @@ def test_an_ae_title_from_its_network(place: Installation) -> None:
     place.guard.directory.refresh()
     with pytest.raises(Unauthenticated):
         place.guard.ae_subject("CT1", "10.1.2.3")
+
+
+def test_an_ae_title_is_tied_to_its_certificate(place: Installation) -> None:
+    known = "ab" * 32
+    guard, network = place.guard, ["10.1.0.0/16"]
+    place.administration.allow_ae("CT1", network, ["store"], limits=AeLimits(tls=True))
+    place.administration.allow_ae(
+        "CT2", network, ["store"], limits=AeLimits(certificates=(known,), max_associations=3)
+    )
+    guard.directory.refresh()
+    for shown in ("", known, "cd" * 32):
+        assert guard.ae_subject("CT1", "10.1.2.3", shown).name == "CT1"
+    assert guard.ae_subject("CT2", "10.1.2.3", known).name == "CT2"
+    for title, fingerprint in (("CT1", None), ("CT2", None), ("CT2", ""), ("CT2", "cd" * 32)):
+        with pytest.raises(Unauthenticated):
+            guard.ae_subject(title, "10.1.2.3", fingerprint)
+    assert guard.ae_limits("CT2 ").max_associations == 3
+    assert guard.ae_limits("CT3") == AeLimits()
 
 
 def test_a_star_stands_for_any_title(place: Installation) -> None:

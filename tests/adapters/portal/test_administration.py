@@ -125,6 +125,12 @@ def test_ae_titles_and_certificates(house: House) -> None:
     assert house.place.guard.ae_subject("CT1", "10.1.0.9").rights == {"echo", "store"}
     assert [row["ae_title"] for row in admin.get("/ae-titles").json()] == ["CT1"]
     assert code(admin.post("/ae-titles", {**grant, "networks": ["x"]})) == (400, "bad_grant")
+    limits = {"services": ["echo"], "sop_classes": ["images"], "max_associations": 2, "tls": True}
+    held = admin.post("/ae-titles", {**grant, "limits": limits}).json()["limits"]
+    assert held == {**limits, "transfer_syntaxes": [], "certificates": [], "reached_by_tls": False}
+    assert admin.get("/ae-titles").json()[0]["limits"] == held
+    wrong = {**grant, "limits": {"services": ["delete"]}}
+    assert code(admin.post("/ae-titles", wrong)) == (400, "bad_grant")
     assert admin.send("DELETE", "/ae-titles/CT1").status_code == 204
     assert admin.get("/ae-titles").json() == []
     trust = {"fingerprint": "AB:" * 31 + "AB", "label": "xds", "roles": ["system"]}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from projections.permissions.policy import clause
 from projections.permissions.view import PermissionsView, Snapshot
-from registry.access.values import Subject
+from registry.access.values import AeLimits, Subject
 from tests.support.installation import PASSWORD, Installation, installation, on_engine
 
 
@@ -49,6 +49,12 @@ def test_every_fact_has_its_row(place: Installation) -> None:
     doing.allow_ae("CT1", ["10.0.0.0/8"], ["store"])
     doing.allow_ae("CT1", ["10.1.0.0/16"], ["store", "find"])
     assert snapshot(place).ae_titles["CT1"].networks == ("10.1.0.0/16",)
+    assert snapshot(place).ae_titles["CT1"].limits == AeLimits()
+    limits = AeLimits(services=("echo",), max_associations=2, tls=True, certificates=("ab" * 32,))
+    doing.allow_ae("CT1", ["10.1.0.0/16"], ["store"], limits=limits)
+    assert snapshot(place).ae_titles["CT1"].limits == limits
+    doing.allow_ae("CT1", ["10.1.0.0/16"], ["store"])
+    assert snapshot(place).ae_titles["CT1"].limits == AeLimits()
     doing.revoke_ae("CT1")
     assert snapshot(place).ae_titles == {}
 

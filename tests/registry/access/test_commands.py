@@ -9,6 +9,7 @@ import pytest
 from kernel.ledger.ports import Append
 from kernel.refusals import Refusal
 from registry.access import commands
+from registry.access import events as facts
 from registry.access.commands import NO_ACCOUNT, NO_GRANT, AccountState, GrantState
 from registry.access.events import AccountCreated, PasswordChanged, RolesAssigned
 from registry.access.passwords import (
@@ -27,6 +28,7 @@ from registry.access.refusals import (
     RolesExclude,
     WeakPassword,
 )
+from registry.access.values import AeLimits
 
 GOOD = "Right-2-Good"
 HASH = hash_password(GOOD)
@@ -204,6 +206,51 @@ def test_a_bad_ae_title(changed: dict[str, Any]) -> None:
     wanted = {"ae_title": "CT1", "networks": ["10.0.0.0/8"], "rights": ["store"], **changed}
     with pytest.raises(BadGrant):
         commands.allow_ae(**wanted)
+
+
+def test_what_an_ae_title_is_held_to_is_told_beside_the_grant() -> None:
+    limits = AeLimits(
+        services=("store", "echo", "echo"),
+        sop_classes=("images", "1.2.840.10008.5.1.4.1.1.104.1"),
+        transfer_syntaxes=("1.2.840.10008.1.2.1",),
+        max_associations=2,
+        certificates=("AB:" * 31 + "AB",),
+        reached_by_tls=True,
+    )
+    batch = commands.allow_ae(
+        ae_title="CT1", networks=["10.0.0.7"], rights=["store"], limits=limits
+    )
+    allowed, held = batch.streams[0].facts
+    assert isinstance(allowed, facts.AeTitleAllowed)
+    assert held == facts.AeTitleLimited(
+        ae_title="CT1",
+        services=("echo", "store"),
+        sop_classes=("1.2.840.10008.5.1.4.1.1.104.1", "images"),
+        transfer_syntaxes=("1.2.840.10008.1.2.1",),
+        max_associations=2,
+        tls=True,  # how else would he show one
+        certificates=("ab" * 32,),
+        reached_by_tls=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"services": ("delete",)},
+        {"sop_classes": ("pictures",)},
+        {"sop_classes": ("1.2.",)},
+        {"transfer_syntaxes": ("explicit",)},
+        {"certificates": ("ab",)},
+        {"max_associations": -1},
+        {"max_associations": 10_001},
+    ],
+)
+def test_what_nobody_can_be_held_to(changed: dict[str, Any]) -> None:
+    with pytest.raises(BadGrant):
+        commands.allow_ae(
+            ae_title="CT1", networks=["10.0.0.7"], rights=["store"], limits=AeLimits(**changed)
+        )
 
 
 def test_trust_certificate() -> None:
