@@ -15,6 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from starlette.requests import HTTPConnection
 
+from adapters.dicomweb.kept_pictures import KeptPictures
 from kernel.context import Envelope
 from kernel.refusals import Refusal
 from projections.storage_map.view import StorageMap
@@ -107,6 +108,8 @@ class Archive:
     """Runs what decodes pixels."""
     limits: Limits = field(default_factory=Limits)
     prefix: str = "/dicom-web"
+    pictures: KeptPictures | None = None
+    """Where thumbnails are kept; None: each is made when it is asked for."""
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a function that may wait, outside of the event loop."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from adapters.dicomweb.archive import Limits
 from adapters.http.refusals import NoSuchPath
@@ -18,7 +18,7 @@ from kernel.refusals import Invalid
 from projections.study_index.attributes import MATCHING, Level
 from projections.study_index.search import Search
 from repository.instances.dictionary import tag_of
-from repository.instances.rendering import Window
+from repository.instances.rendering import Rendering, Window
 
 _CONTROLS: Final = frozenset(
     (
@@ -34,6 +34,12 @@ _CONTROLS: Final = frozenset(
 )
 _INDEXED_SEQUENCES: Final = frozenset(((), (0x00400275,)))
 """The top level and Request Attributes Sequence: the paths whose last tag may have a column."""
+ANNOTATIONS: Final = frozenset(("patient", "technique"))
+COLOUR_PROFILES: Final = frozenset(("no", "yes", "srgb"))
+_MOST_SIDE: Final = 65536
+_Viewport: TypeAlias = (
+    "tuple[tuple[int, int] | None, tuple[int, int, int, int] | None, tuple[bool, bool]]"
+)
 _MAX_FRAMES_ASKED: Final = 10_000
 _NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?(?:[eE][+-]?[0-9]{1,2})?\s*")
 
@@ -50,16 +56,6 @@ class Asked:
 
     search: Search
     unknown: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RenderingAsked:
-    """The rendering parameters of a query (PS3.18 8.3.5.1)."""
-
-    quality: int = 90
-    window: Window | None = None
-    viewport: tuple[int, int] | None = None
-    region: tuple[int, int, int, int] | None = None
 
 
 def uid(text: str) -> str:
@@ -148,16 +144,34 @@ def _included(fields: Sequence[tuple[str, str]]) -> tuple[frozenset[int], bool]:
     return frozenset(include), everything
 
 
-def rendering(fields: Sequence[tuple[str, str]]) -> RenderingAsked:
-    """Return what the rendering parameters ask for; raises BadParameter."""
+def rendering(fields: Sequence[tuple[str, str]]) -> Rendering:
+    """Return what the rendering parameters ask for (PS3.18 8.3.5.1); raises BadParameter."""
     options = {name.lower(): value for name, value in fields}
-    viewport, region = _viewport(options.get("viewport"))
-    return RenderingAsked(
+    viewport, region, mirrored = _viewport(options.get("viewport"))
+    return Rendering(
         quality=min(max(_whole(options.get("quality"), 90), 1), 100),
         window=_window(options.get("window")),
         viewport=viewport,
         region=region,
+        mirrored=mirrored,
+        annotation=annotation(options.get("annotation", "")),
+        colour_profile=_one_of(options.get("iccprofile", ""), COLOUR_PROFILES, "iccprofile"),
     )
+
+
+def annotation(text: str) -> tuple[str, ...]:
+    """Return what is to be written over the picture; raises BadParameter."""
+    kinds = {part.strip().lower() for part in text.split(",") if part.strip()}
+    if not kinds <= ANNOTATIONS:
+        raise BadParameter("annotation is patient, technique or both", value=text[:64])
+    return tuple(sorted(kinds))
+
+
+def _one_of(text: str, known: frozenset[str], name: str) -> str:
+    told = text.strip().lower()
+    if told and told not in known:
+        raise BadParameter(f"{name} is one of {', '.join(sorted(known))}", value=text[:64])
+    return told
 
 
 def _window(text: str | None) -> Window | None:
@@ -173,23 +187,26 @@ def _window(text: str | None) -> Window | None:
     return Window(numbers[0], numbers[1], function)
 
 
-def _viewport(text: str | None) -> tuple[tuple[int, int] | None, tuple[int, int, int, int] | None]:
+def _viewport(text: str | None) -> _Viewport:
+    """Return the size, the region of the source, and whether it is flipped (8.3.5.1.3)."""
     if not text:
-        return None, None
+        return None, None, (False, False)
     parts = [part.strip() for part in text.split(",")]
     if len(parts) not in {2, 6}:
         raise BadParameter("viewport is vw,vh or vw,vh,sx,sy,sw,sh", value=text[:64])
     width, height = (_decimal(part) for part in parts[:2])
     if not (1 <= width <= 16384 and 1 <= height <= 16384):
         raise BadParameter("the viewport is out of bounds")
-    region = None
-    if len(parts) == 6 and any(parts[2:]):
-        left, top = (int(_decimal(part or "0")) for part in parts[2:4])
-        sizes = [int(_decimal(part or "0")) for part in parts[4:]]
-        if left < 0 or top < 0 or not all(0 < size <= 65536 for size in sizes):
-            raise BadParameter("the region of the viewport is out of bounds")
-        region = (left, top, sizes[0], sizes[1])
-    return (int(width), int(height)), region
+    size = (int(width), int(height))
+    if len(parts) == 2 or not any(parts[2:]):
+        return size, None, (False, False)
+    left, top = (int(_decimal(part or "0")) for part in parts[2:4])
+    # Left out: up to the end. Negative: flipped.
+    sizes = [int(_decimal(part or str(_MOST_SIDE))) for part in parts[4:]]
+    if min(left, top) < 0 or not all(0 < abs(one) <= _MOST_SIDE for one in sizes):
+        raise BadParameter("the region of the viewport is out of bounds")
+    region = (left, top, abs(sizes[0]), abs(sizes[1]))
+    return size, region, (sizes[0] < 0, sizes[1] < 0)
 
 
 def _decimal(text: str) -> float:

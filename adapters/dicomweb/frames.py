@@ -1,12 +1,15 @@
 """WADO-RS frames: the hot path of every viewer.
 
 Implements PS3.18 10.4.1.1.5 (Frame Pixel Data). Called by `endpoint.py`. As stored: one lookup
-(mostly in memory), one `pread`, one write; nothing is parsed and pixels are never compressed.
+(mostly in memory), one `pread`, one write. What is asked for in another form is made in the
+renderers' pool; long streams (videos) are sent piece by piece.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Sequence
 from typing import Final
 
 from adapters.dicomweb import negotiate
@@ -18,15 +21,18 @@ from adapters.http.multipart import MultipartWriter
 from adapters.http.ranges import asked_range, content_range, unchanged
 from projections.storage_map.view import Location
 from registry.access.values import Subject
-from repository.instances.frames import FrameTable, native_table
+from repository.instances.frames import FrameTable, Range, native_table
 from repository.instances.header import InstanceHeader, read_header
+from repository.instances.part10 import EXPLICIT_VR_LITTLE
 from repository.instances.pixels import as_explicit_little
 from repository.instances.refusals import NoPixelData, NoSuchFrame
+from repository.instances.transcoding import frame_in
 
 _BOUNDARY: Final = "pianku-frame-4d3c2b1a90817263"
 """One boundary for all answers: PS3.18 viewers look for the delimiter, not for news."""
 _READ_ON_LOOP: Final = 4 << 20
 """Frames up to this size are read where we are: a hop to a thread costs more than the read."""
+_PIECE: Final = 1 << 20
 _CACHE: Final = b"private, max-age=86400, immutable"
 
 
@@ -72,11 +78,13 @@ class FrameResources:
         if unchanged(exchange, etag.decode()):
             await exchange.answer(304, headers)
             return
-        if not form.multipart and exchange.header(b"range") is not None:
+        if not form.multipart and (
+            exchange.header(b"range") is not None or _is_long(location, numbers[0], form)
+        ):
             headers.append((b"content-type", form.content_type.encode()))
             await self._part(exchange, location, numbers[0], form, headers)
             return
-        frames = await self._frames(location, numbers, as_stored=form.as_stored)
+        frames = await self._frames(location, numbers, form)
         if not form.multipart:
             headers += [(b"content-type", form.content_type.encode()), (b"accept-ranges", b"bytes")]
             await exchange.answer(200, headers, frames[0])
@@ -90,6 +98,19 @@ class FrameResources:
         headers.append((b"content-type", writer.content_type(form.media_type).encode()))
         await exchange.answer_pieces(200, headers, (*pieces, writer.tail))
 
+    async def film(self, exchange: Exchange, location: Location, media_type: str) -> None:
+        """Answer with the one stream of a video, or a Range of it."""
+        form = negotiate.Representation(
+            media_type, location.transfer_syntax, as_stored=True, multipart=False
+        )
+        etag = b'"%s-film"' % location.key[:32].encode()
+        headers = [
+            (b"etag", etag),
+            (b"cache-control", _CACHE),
+            (b"content-type", media_type.encode()),
+        ]
+        await self._part(exchange, location, 1, form, headers)
+
     async def _part(
         self,
         exchange: Exchange,
@@ -98,32 +119,67 @@ class FrameResources:
         form: negotiate.Representation,
         headers: list[tuple[bytes, bytes]],
     ) -> None:
-        """Answer a Range of one frame: how a player seeks in a video."""
+        """Answer one frame or a Range of it: how a player seeks in a video."""
         table, etag = location.frames, headers[0][1].decode()
-        places = table.ranges(number) if table.count and form.as_stored else ()
-        one = places[0] if len(places) == 1 and not table.shift(number) else None
-        frame = b""
-        if one is None:
-            (frame,) = await self._frames(location, (number,), as_stored=form.as_stored)
-        size = len(frame) if one is None else one[1]
+        frame: bytes | None = None
+        places: Sequence[Range] = ()
+        if table.count and form.as_stored and not table.shift(number):
+            places = table.ranges(number)
+            size = sum(length for _, length in places)
+        else:
+            (frame,) = await self._frames(location, (number,), form)
+            size = len(frame)
         asked = asked_range(exchange, etag, size)
         offset, length = asked or (0, size)
-        if one is not None:
-            frame = await self._archive.run(
-                self._archive.blobs.read, location.key, one[0] + offset, length
-            )
-        else:
-            frame = frame[offset : offset + length]
         if asked is not None:
             headers.append((b"content-range", content_range(offset, length, size).encode()))
-        await exchange.answer(206 if asked else 200, headers, frame)
+        headers.append((b"accept-ranges", b"bytes"))
+        status = 206 if asked else 200
+        if frame is not None:
+            await exchange.answer(status, headers, frame[offset : offset + length])
+            return
+        await self._stream(
+            exchange,
+            location,
+            _pieces(places, offset, length),
+            status=status,
+            headers=[*headers, (b"content-length", b"%d" % length)],
+        )
+
+    async def _stream(
+        self,
+        exchange: Exchange,
+        location: Location,
+        pieces: Sequence[Range],
+        *,
+        status: int,
+        headers: list[tuple[bytes, bytes]],
+    ) -> None:
+        """Send ranges of a stored object without holding more than a piece of it."""
+        blobs, begun = self._archive.blobs, False
+        for offset, length in pieces:
+            octets = await self._archive.run(blobs.read, location.key, offset, length)
+            if not begun:
+                # What cannot be read at all is told before the answer begins.
+                await exchange.begin(status, headers)
+                begun = True
+            if exchange.method == "HEAD":
+                break
+            await exchange.piece(octets)
+        if not begun:
+            await exchange.begin(status, headers)
+        await exchange.end()
 
     async def _frames(
-        self, location: Location, numbers: tuple[int, ...], *, as_stored: bool
+        self, location: Location, numbers: tuple[int, ...], form: negotiate.Representation
     ) -> list[bytes]:
         table = location.frames
-        if not table.count or not as_stored:
-            return await self._archive.run(self._slowly, location, numbers, as_stored)
+        if not form.as_stored:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._archive.renderers, self._made, location, numbers, form.transfer_syntax
+            )
+        if not table.count:
+            return (await self._archive.run(self.decoded, location, numbers))[1]
         size = sum(length for n in numbers for _, length in table.ranges(n))
         if size > _READ_ON_LOOP:
             return await self._archive.run(self._read, location, table, numbers)
@@ -150,12 +206,14 @@ class FrameResources:
         finally:
             os.close(descriptor)
 
-    def _slowly(self, location: Location, numbers: tuple[int, ...], as_stored: bool) -> list[bytes]:
-        """Give frames that must be decoded, or that lie in a deflated data set."""
+    def _made(
+        self, location: Location, numbers: tuple[int, ...], transfer_syntax: str
+    ) -> list[bytes]:
+        """Make frames in another form than they are stored in."""
         header, frames = self.decoded(location, numbers)
-        if as_stored:
-            return frames
-        return [as_explicit_little(header, frame) for frame in frames]
+        if transfer_syntax == EXPLICIT_VR_LITTLE:
+            return [as_explicit_little(header, frame) for frame in frames]
+        return [frame_in(header, frame, transfer_syntax) for frame in frames]
 
     def decoded(
         self, location: Location, numbers: tuple[int, ...]
@@ -174,3 +232,21 @@ class FrameResources:
         return header, [
             table.read(n, lambda at, length: bytes(octets[at : at + length])) for n in numbers
         ]
+
+
+def _is_long(location: Location, number: int, form: negotiate.Representation) -> bool:
+    """Tell whether a frame as stored is too long to be held in memory (a video is one)."""
+    table = location.frames
+    if not table.count or not form.as_stored:
+        return False
+    return sum(length for _, length in table.ranges(number)) > 2 * _READ_ON_LOOP
+
+
+def _pieces(places: Sequence[Range], offset: int, length: int) -> list[Range]:
+    """Return octets `offset` to `offset + length` of what lies in `places`, in pieces to read."""
+    found: list[Range] = []
+    for begin, size in places:
+        first, last = max(offset, 0), min(size, offset + length)
+        found += [(begin + at, min(_PIECE, last - at)) for at in range(first, last, _PIECE)]
+        offset -= size
+    return found

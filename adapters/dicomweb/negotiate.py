@@ -12,13 +12,14 @@ from typing import Final
 
 from adapters.http.media_types import ANYTHING, MediaType, accepted
 from adapters.http.refusals import NotAcceptable
+from repository.instances.compression import JPEG_BASELINE, LOSSLESS
 from repository.instances.part10 import (
     EXPLICIT_VR_BIG,
     EXPLICIT_VR_LITTLE,
     IMPLICIT_VR_LITTLE,
     is_encapsulated,
 )
-from repository.instances.transcoding import MAKEABLE
+from repository.instances.transcoding import LOSSY_MAKEABLE, MAKEABLE
 
 OCTETS: Final = "application/octet-stream"
 DICOM: Final = "application/dicom"
@@ -77,10 +78,17 @@ def for_frames(
     header: str | None, query: tuple[str, ...], stored: str, *, single: bool
 ) -> Representation:
     """Choose how frames are sent; raises NotAcceptable."""
-    for media in accepted(header, query):
+    told = accepted(header, query)
+    for media in told:
         found = _frame(media, stored, single=single)
         if found is not None:
             return found
+    # What is not to be had as it is, or plain: made without loss, then with it for who names it.
+    for make in (_compressed_frame, _lossy_frame):
+        for media in told:
+            found = make(media, single=single)
+            if found is not None:
+                return found
     raise NotAcceptable("frames are not available in an accepted form", stored=stored)
 
 
@@ -122,6 +130,34 @@ def _frame(  # noqa: PLR0911 - one return a row of the table
     return None
 
 
+def _compressed_frame(media: MediaType, *, single: bool) -> Representation | None:
+    """Choose a lossless stream that the client names by media type or transfer syntax."""
+    wanted, multipart = _wanted(media, single=single)
+    syntax = media.get("transfer-syntax")
+    for makeable in LOSSLESS:
+        # A wildcard is no wish to have pixels compressed.
+        if wanted == media_of(makeable) and syntax in {"", "*", makeable}:
+            return Representation(wanted, makeable, as_stored=False, multipart=multipart)
+        if wanted == OCTETS and syntax == makeable:
+            return Representation(OCTETS, makeable, as_stored=False, multipart=multipart)
+    return None
+
+
+def _lossy_frame(media: MediaType, *, single: bool) -> Representation | None:
+    """Choose JPEG baseline for a client that names it and takes nothing else."""
+    wanted, multipart = _wanted(media, single=single)
+    if wanted != media_of(JPEG_BASELINE) or media.get("transfer-syntax") != JPEG_BASELINE:
+        return None
+    return Representation(wanted, JPEG_BASELINE, as_stored=False, multipart=multipart)
+
+
+def _wanted(media: MediaType, *, single: bool) -> tuple[str, bool]:
+    """Return the media type of a part, and whether it is a part; empty when it cannot be."""
+    if media.essence == "multipart/related":
+        return media.get("type").lower(), True
+    return (media.essence, False) if single else ("", False)
+
+
 def wants_zip(header: str | None, query: tuple[str, ...]) -> bool:
     """Tell whether the client wants a ZIP file most."""
     return any(media.essence == "application/zip" for media in accepted(header, query)[:1])
@@ -132,20 +168,31 @@ def for_instances(
     header: str | None, query: tuple[str, ...], stored: str, *, single: bool
 ) -> Representation:
     """Choose how whole instances are sent; raises NotAcceptable."""
-    for media in accepted(header, query):
-        if media.essence == "multipart/related":
-            multipart, wanted = True, media.get("type", DICOM).lower()
-        elif media.essence == DICOM and single:
-            multipart, wanted = False, DICOM
-        elif media.covers(DICOM) and media.main == "*":
-            multipart, wanted = True, DICOM
-        else:
-            continue
-        syntax = media.get("transfer-syntax")
-        if wanted not in {DICOM, "*/*", "application/*"}:
-            continue
-        if syntax in {"", "*", stored}:
-            return Representation(DICOM, stored, as_stored=True, multipart=multipart)
-        if syntax in MAKEABLE:
-            return Representation(DICOM, syntax, as_stored=False, multipart=multipart)
+    told = accepted(header, query)
+    for makeable in (MAKEABLE, LOSSY_MAKEABLE):
+        for media in told:
+            found = _instance(media, stored, makeable, single=single)
+            if found is not None:
+                return found
     raise NotAcceptable("instances are not available in an accepted form", stored=stored)
+
+
+def _instance(
+    media: MediaType, stored: str, makeable: frozenset[str], *, single: bool
+) -> Representation | None:
+    if media.essence == "multipart/related":
+        multipart, wanted = True, media.get("type", DICOM).lower()
+    elif media.essence == DICOM and single:
+        multipart, wanted = False, DICOM
+    elif media.covers(DICOM) and media.main == "*":
+        multipart, wanted = True, DICOM
+    else:
+        return None
+    syntax = media.get("transfer-syntax")
+    if wanted not in {DICOM, "*/*", "application/*"}:
+        return None
+    if syntax in {"", "*", stored}:
+        return Representation(DICOM, stored, as_stored=True, multipart=multipart)
+    if syntax in makeable:
+        return Representation(DICOM, syntax, as_stored=False, multipart=multipart)
+    return None

@@ -28,7 +28,7 @@ from adapters.http.refusals import ClientGone, MethodNotAllowed, NotAcceptable
 from kernel.refusals import Refusal
 from projections.storage_map.view import Location
 from registry.access.values import Subject
-from repository.instances import rendering
+from repository.instances import presentation_states, rendering
 from repository.instances.part10 import EXPLICIT_VR_LITTLE
 from repository.instances.refusals import NotRenderable
 from repository.instances.rendering import Rendering
@@ -147,6 +147,10 @@ class WadoUri:
     ) -> None:
         """Answer with the video stream that the instance encapsulates, as it is."""
         await self._recorded(subject, location)
+        if location.frames.count == 1 and location.frames.parts:
+            # Its octets are where the table says: a player may seek in them.
+            await self._frames.film(exchange, location, media_type)
+            return
         header = await self._archive.run(self._archive.stored.header, location.key)
         if header.pixels is None:
             raise NotAcceptable("the instance holds no video")
@@ -187,9 +191,33 @@ class WadoUri:
             window=asked.window,
             viewport=asked.viewport,
             region=await self._archive.run(self._region, asked, location),
+            annotation=asked.annotation,
         )
-        body = await self._rendered.picture(location, asked.frame or 1, wanted)
-        await exchange.answer(200, [(b"content-type", media_type.encode()), _CACHE], body)
+        given = None
+        if asked.annotation:
+            given = await versions(exchange, self._archive, (location,))
+        state = await self._archive.run(self._state, asked)
+        body = await self._rendered.picture(
+            location, asked.frame or 0, wanted, state=state, given=given
+        )
+        cache = _CACHE if given is None else _cache(given)
+        await exchange.answer(200, [(b"content-type", media_type.encode()), cache], body)
+
+    def _state(self, asked: WadoRequest) -> Location | None:
+        """Return the presentation state that the image is shown by (PS3.18 9.1.2.2.4)."""
+        if asked.presentation is None:
+            return None
+        series_uid, sop_uid = asked.presentation
+        found = self._archive.storage.locate(sop_uid)
+        # Of the same study only: the caller was asked for no other.
+        if (
+            found is None
+            or found.series_uid != series_uid
+            or found.study_uid != asked.study_uid
+            or found.sop_class not in presentation_states.SOP_CLASSES
+        ):
+            raise NoSuchInstance("there is no such presentation state")
+        return found
 
     def _region(self, asked: WadoRequest, location: Location) -> tuple[int, int, int, int] | None:
         """Return the region in pixels of the instance."""
@@ -221,6 +249,8 @@ def _offered(location: Location) -> tuple[str, ...]:
     document = DOCUMENTS.get(location.sop_class)
     if document is not None:
         return negotiate.DICOM, document
+    if location.sop_class in presentation_states.SOP_CLASSES:
+        return (negotiate.DICOM, *rendering.FORMATS)
     if location.frames.count == 0:
         return (negotiate.DICOM,)
     pictures = tuple(rendering.FORMATS)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from adapters.dicomweb.decode import BadParameter
+from adapters.dicomweb.decode import BadParameter, annotation
 from adapters.http.media_types import MediaType, parse_accept
 from adapters.http.refusals import NotAcceptable
 from kernel.identifiers import dicom_uid
@@ -51,6 +51,9 @@ class WadoRequest:
     """Left, top, right, bottom as parts of the picture."""
     window: Window | None
     quality: int
+    annotation: tuple[str, ...] = ()
+    presentation: tuple[str, str] | None = None
+    """Series and SOP Instance UID of the presentation state that the image is shown by."""
 
     @property
     def viewport(self) -> tuple[int, int] | None:
@@ -86,15 +89,27 @@ def wado_request(query: Sequence[tuple[str, str]]) -> WadoRequest:
         region=_region(told.get("region", "")),
         window=_window(told.get("windowcenter", ""), told.get("windowwidth", "")),
         quality=_whole(told, "imagequality", 1, 100) if told.get("imagequality") else 90,
+        annotation=annotation(told.get("annotation", "")),
+        presentation=_presentation(told),
     )
 
 
 def _refuse_what_is_not_offered(told: dict[str, str]) -> None:
     if told.get("anonymize", "").lower() not in {"", "no"}:
         raise ParameterNotOffered("anonymize is not offered: instances are given as they are")
-    for name in ("presentationuid", "annotation"):
+
+
+def _presentation(told: dict[str, str]) -> tuple[str, str] | None:
+    """Return series and instance of the presentation state (PS3.18 9.1.2.2.4); both or none."""
+    series, sop = told.get("presentationseriesuid", ""), told.get("presentationuid", "")
+    if not series and not sop:
+        return None
+    if not series or not sop:
+        raise BadParameter("presentationSeriesUID and presentationUID come together")
+    for name in ("windowcenter", "windowwidth"):
         if told.get(name):
-            raise ParameterNotOffered(f"the parameter {name} is not offered")
+            raise BadParameter(f"{name} does not go with a presentation state")
+    return _uid(series), _uid(sop)
 
 
 def _uid(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, TypeAlias
 
 from repository.instances.header import InstanceHeader, PixelData
@@ -29,6 +30,10 @@ _SPLIT: Final = 3
 _HEAD: Final = struct.Struct("<BIQQ")
 _ENTRY: Final = struct.Struct("<QI")
 _MAX_FRAMES: Final = 4_000_000
+_VIDEO: Final = "1.2.840.10008.1.2.4.10"
+"""What the UIDs of MPEG2, MPEG-4 and HEVC begin with (.100 to .108, PS3.6 A-1)."""
+_MAX_FRAGMENTS: Final = 1 << 20
+"""Pictures have one each, videos one for some megabytes; items of no octet cost eight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +153,18 @@ def frame_bits(header: InstanceHeader) -> int:
 
 
 def _encapsulated(header: InstanceHeader, pixels: PixelData, read: Reader, size: int) -> FrameTable:
-    pieces = list(_fragments(read, pixels.offset, size))
+    pieces = list(islice(_fragments(read, pixels.offset, size), _MAX_FRAGMENTS + 1))
+    if len(pieces) > _MAX_FRAGMENTS:
+        raise MalformedInstance("the pixel data lie in more fragments than are looked at")
     if not pieces:
         raise TruncatedInstance("the pixel data hold no Basic Offset Table item")
     (table_offset, table_length), pieces = pieces[0], pieces[1:]
     count = header.number_of_frames
     if not pieces:
         raise TruncatedInstance("the pixel data hold no fragment")
+    if header.transfer_syntax.startswith(_VIDEO):
+        # PS3.5 8.2.5: however many pictures it shows, a video is one bit stream.
+        return FrameTable(1, 0, 0, (tuple(pieces),))
     if len(pieces) == count:
         return FrameTable(count, 0, 0, tuple((piece,) for piece in pieces))
     if count == 1:

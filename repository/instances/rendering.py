@@ -1,38 +1,43 @@
-"""A frame as a picture: modality LUT, VOI window, presentation, palette, then JPEG or PNG.
+"""A frame as a picture: grey or colour, overlays, shutters, a presentation state, then JPEG or PNG.
 
-Implements PS3.3 C.11.1 (modality LUT), C.11.2 (VOI LUT), C.7.6.3.1.5 (palette) and PS3.18 9.5
-and 10.4.1.1.3 (rendered resources). Pure functions; called by adapters in a worker thread.
+Implements PS3.18 8.3.5 and 10.4.1.1.3 (rendered resources) in the order of PS3.4 N.2. Pure
+functions; called by adapters in a worker thread.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
+from repository.instances import drawing, grey, overlays, palettes, presentation_states
 from repository.instances.elements import Dataset
+from repository.instances.grey import GreyTransform, Window
 from repository.instances.header import InstanceHeader
 from repository.instances.pixels import Samples, decode
+from repository.instances.presentation_states import Area
 from repository.instances.refusals import NoPixelData, NotRenderable
+
+__all__ = ["FORMATS", "GIF", "JPEG", "PNG", "Rendering", "Window", "document", "render"]
 
 JPEG: Final = "image/jpeg"
 PNG: Final = "image/png"
 GIF: Final = "image/gif"
 FORMATS: Final = {JPEG: "JPEG", PNG: "PNG", GIF: "GIF"}
 THUMBNAIL_SIDE: Final = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A VOI window (PS3.3 C.11.2.1.2)."""
-
-    center: float
-    width: float
-    function: str = "LINEAR"
+MAX_ENLARGED: Final = 1 << 24
+"""The most pixels that a picture is enlarged to."""
+MAX_ANIMATED: Final = 1 << 26
+"""The most pixels of all frames of an animated picture."""
+_TURNS: Final = {
+    90: Image.Transpose.ROTATE_270,
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +51,90 @@ class Rendering:
     """The most columns and rows of the picture; it keeps its aspect."""
     region: tuple[int, int, int, int] | None = None
     """Left, top, width, height in source pixels to cut out before scaling."""
+    mirrored: tuple[bool, bool] = (False, False)
+    """Whether it is flipped from left to right, and from top to bottom."""
+    enlarged: bool = False
+    """Whether a picture smaller than the viewport grows to it."""
+    annotation: tuple[str, ...] = ()
+    colour_profile: str = ""
+    """`no`, `yes` or `srgb`; empty: the profile of the image if it has one."""
+    state: str = ""
+    """Key of the presentation state by which it is shown."""
 
 
-def render(header: InstanceHeader, octets: bytes, number: int, wanted: Rendering) -> bytes:
+def render(
+    header: InstanceHeader,
+    octets: bytes,
+    number: int,
+    wanted: Rendering,
+    state: InstanceHeader | None = None,
+) -> bytes:
     """Return frame `number`, whose stored octets are given, as a picture."""
-    image = Image.fromarray(grey_or_rgb(header, octets, number, wanted.window))
-    if wanted.region is not None:
-        left, top, width, height = wanted.region
-        image = image.crop((left, top, left + width, top + height))
-    if wanted.viewport is not None:
-        image.thumbnail(wanted.viewport, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    if wanted.media_type not in FORMATS:
+        raise NotRenderable("no such media type", media_type=wanted.media_type)
+    image = _picture(header, octets, number, wanted, state)
     target = BytesIO()
     if wanted.media_type == JPEG:
-        image.save(target, "JPEG", quality=wanted.quality)
-    elif wanted.media_type in FORMATS:
-        image.save(target, FORMATS[wanted.media_type])
+        options: dict[str, Any] = {"quality": wanted.quality}
     else:
-        raise NotRenderable("no such media type", media_type=wanted.media_type)
+        options = {}
+    profile = _profile(header.dataset, image, wanted.colour_profile)
+    if profile and wanted.media_type != GIF:
+        options["icc_profile"] = profile
+    if wanted.colour_profile == "srgb":
+        image = _as_srgb(header.dataset, image)
+    image.save(target, FORMATS[wanted.media_type], **options)
+    return target.getvalue()
+
+
+def animate(
+    header: InstanceHeader, frames: Iterable[tuple[int, bytes]], wanted: Rendering
+) -> bytes:
+    """Return frames as an animated GIF as fast as the header says; raises NotRenderable."""
+    pictures: list[Image.Image] = []
+    pixels = 0
+    for number, octets in frames:
+        if not pictures and wanted.window is None:
+            # One window for all, so that the film does not flicker.
+            wanted = replace(wanted, window=_statistical(header, octets, number))
+        pictures.append(_picture(header, octets, number, wanted, None))
+        pixels += pictures[-1].width * pictures[-1].height
+        if pixels > MAX_ANIMATED:
+            raise NotRenderable("the animation is too large: ask for a smaller viewport")
+    if not pictures:
+        raise NoPixelData("the instance has no frames")
+    times = grey.decimals(header.dataset, 0x00181063)
+    rate = header.dataset.integer(0x00082144, 0) or header.dataset.integer(0x00180040, 0) or 0
+    milliseconds = times[0] if times and times[0] > 0 else 1000 / rate if rate > 0 else 100
+    target = BytesIO()
+    pictures[0].save(
+        target,
+        "GIF",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=int(min(max(milliseconds, 20), 5000)),
+        loop=0,
+    )
     return target.getvalue()
 
 
 def grey_or_rgb(
-    header: InstanceHeader, octets: bytes, number: int, window: Window | None = None
+    header: InstanceHeader,
+    octets: bytes,
+    number: int,
+    window: Window | None = None,
+    state: InstanceHeader | None = None,
 ) -> Samples:
     """Return a frame as 8-bit grey or RGB samples, ready to look at."""
     samples, photometric = decode(header, octets)
     if photometric == "PALETTE COLOR":
-        return _palette(header.dataset, samples)
+        return palettes.coloured(header.dataset, samples)
     if samples.ndim == 3:
         return _eight_bit_colour(header.dataset, samples)
-    return _grey(header, samples, number, window)
+    shown = _grey(header, samples, number, window, state)
+    if state is not None and state.sop_class_uid == presentation_states.PSEUDO_COLOUR:
+        return palettes.pseudo_coloured(state.dataset, shown)
+    return shown
 
 
 def document(header: InstanceHeader) -> tuple[str, bytes]:
@@ -89,6 +148,27 @@ def document(header: InstanceHeader) -> tuple[str, bytes]:
     return header.dataset.ascii(0x00420012) or "application/octet-stream", body
 
 
+def _picture(
+    header: InstanceHeader,
+    octets: bytes,
+    number: int,
+    wanted: Rendering,
+    state: InstanceHeader | None,
+) -> Image.Image:
+    samples = grey_or_rgb(header, octets, number, wanted.window, state)
+    samples = _covered(header, octets, number, samples, state)
+    image = Image.fromarray(samples)
+    area = _area(header, image, number, wanted, state)
+    turned = presentation_states.turn_of(state) if state is not None else (0, False)
+    geometry = _Geometry(area, turned, wanted.mirrored)
+    image = geometry.shown(image, wanted)
+    if state is not None:
+        drawing.draw_graphics(image, state, header.sop_uid, number, geometry.place(image))
+    if wanted.annotation:
+        drawing.burn_in(image, header, number, wanted.annotation)
+    return image
+
+
 def _eight_bit_colour(dataset: Dataset, samples: Samples) -> Samples:
     stored = dataset.integer(0x00280101, 8) or 8
     if samples.dtype == np.uint8:
@@ -96,73 +176,40 @@ def _eight_bit_colour(dataset: Dataset, samples: Samples) -> Samples:
     return (samples[..., :3] >> max(0, stored - 8)).astype(np.uint8)
 
 
-def _grey(header: InstanceHeader, samples: Samples, number: int, window: Window | None) -> Samples:
+def _grey(
+    header: InstanceHeader,
+    samples: Samples,
+    number: int,
+    window: Window | None,
+    state: InstanceHeader | None,
+) -> Samples:
     dataset = header.dataset
-    slope, intercept = _rescale(dataset, number)
-    inverted = (dataset.ascii(0x00280004) == "MONOCHROME1") != (
+    inverse = (dataset.ascii(0x00280004) == "MONOCHROME1") != (
         dataset.ascii(0x20500020) == "INVERSE"
     )
-    if (dataset.integer(0x00280101, 8) or 8) == 1:
-        mask: Samples = ((samples != 0) ^ inverted).astype(np.uint8) * 255
+    if samples.dtype.kind in "iu" and (dataset.integer(0x00280101, 8) or 8) == 1:
+        mask: Samples = ((samples != 0) ^ inverse).astype(np.uint8) * 255
         return mask
-    lut = _first(dataset, 0x00283000)
-    if lut is not None:
-        samples, slope, intercept = _through(lut, samples), 1.0, 0.0
-    voi = window or _window(dataset, number)
-    voi_lut = _first(dataset, 0x00283010) if voi is None else None
-    if voi_lut is not None:
-        values = samples * slope + intercept
-        samples = _through(voi_lut, values.astype(np.int64))
-        # The table's entries have their own depth: show the whole of it.
-        low, high = 0.0, float(2 ** (_descriptor(voi_lut)[2] or 16) - 1)
-        voi, slope, intercept = Window((low + high + 1) / 2, high - low + 1), 1.0, 0.0
+    if state is not None:
+        return presentation_states.grey_of(state, header, number, window).shown(samples)
+    modality = grey.table_of(dataset, grey.MODALITY_LUT_SEQUENCE)
+    slope, intercept = (1.0, 0.0) if modality is not None else _rescale(dataset, number)
+    voi = window or _window(dataset, number) or grey.table_of(dataset, grey.VOI_LUT_SEQUENCE)
+    transform = GreyTransform(slope, intercept, modality, voi, inverse=inverse)
     if voi is None:
-        voi = _full_range(dataset, samples, slope, intercept)
-    if samples.dtype.kind in "iu" and samples.dtype.itemsize <= 2:
-        table = _table(samples.dtype.str, slope, intercept, voi, inverted)
-        found: Samples = table[samples.view(f"u{samples.dtype.itemsize}")]
-        return found
-    return _windowed(samples * slope + intercept, voi, inverted=inverted)
+        transform = replace(transform, voi=grey.full_range(dataset, samples, transform))
+    return transform.shown(samples)
 
 
-@lru_cache(maxsize=64)
-def _table(dtype: str, slope: float, intercept: float, window: Window, inverted: bool) -> Samples:
-    """Return the grey of every possible stored value, indexed by its unsigned bit pattern."""
-    kind = np.dtype(dtype).newbyteorder("=")
-    unsigned = np.arange(2 ** (8 * kind.itemsize), dtype=f"u{kind.itemsize}")
-    values = unsigned.view(kind).astype(np.float32) * slope + intercept
-    return _windowed(values, window, inverted=inverted)
-
-
-def _windowed(values: Samples, window: Window, *, inverted: bool) -> Samples:
-    center, width = window.center, max(window.width, 1e-9)
-    if window.function == "SIGMOID":
-        shown = 255.0 / (1.0 + np.exp(np.clip(-4.0 * (values - center) / width, -60, 60)))
-    elif window.function == "LINEAR_EXACT":
-        shown = ((values - center) / width + 0.5) * 255.0
-    elif width <= 1:
-        shown = np.where(values <= center - 0.5, 0.0, 255.0)
-    else:
-        shown = ((values - (center - 0.5)) / (width - 1) + 0.5) * 255.0
-    shown = np.nan_to_num(np.clip(shown, 0, 255)) + 0.5
-    if inverted:
-        shown = 256.0 - shown
-    eight: Samples = np.minimum(shown, 255.0).astype(np.uint8)
-    return eight
-
-
-def _full_range(dataset: Dataset, samples: Samples, slope: float, intercept: float) -> Window:
-    shown = samples
-    padding = dataset.integer(0x00280120)
-    if padding is not None and samples.dtype.kind in "iu":
-        kept = samples[samples != np.asarray(padding).astype(samples.dtype)]
-        shown = kept if kept.size else samples
-    ends = sorted(
-        (float(np.nanmin(shown)) * slope + intercept, float(np.nanmax(shown)) * slope + intercept)
-    )
-    if not all(np.isfinite(ends)):
-        return Window(0.5, 1.0, "LINEAR_EXACT")
-    return Window((ends[0] + ends[1]) / 2, max(ends[1] - ends[0], 1e-6), "LINEAR_EXACT")
+def _statistical(header: InstanceHeader, octets: bytes, number: int) -> Window | None:
+    """Return the window that a frame gets by what it holds, None when the header tells how."""
+    samples, _photometric = decode(header, octets)
+    dataset = header.dataset
+    if samples.ndim == 3 or _window(dataset, number) is not None:
+        return None
+    if any(dataset.items(tag) for tag in (grey.MODALITY_LUT_SEQUENCE, grey.VOI_LUT_SEQUENCE)):
+        return None
+    return grey.full_range(dataset, samples, GreyTransform(*_rescale(dataset, number)))
 
 
 def _groups(dataset: Dataset, number: int) -> list[Dataset]:
@@ -172,122 +219,176 @@ def _groups(dataset: Dataset, number: int) -> list[Dataset]:
     return [*found, *dataset.items(0x52009229)[:1]]
 
 
-def _rescale(dataset: Dataset, number: int) -> tuple[float, float]:
-    places = [dataset] + [
-        item for group in _groups(dataset, number) for item in group.items(0x00289145)
+def _places(dataset: Dataset, number: int, sequence: int) -> list[Dataset]:
+    return [dataset] + [
+        item for group in _groups(dataset, number) for item in group.items(sequence)
     ]
-    for place in places:
-        slope, intercept = _decimals(place, 0x00281053), _decimals(place, 0x00281052)
-        if slope or intercept:
-            return (slope or [1.0])[0] or 1.0, (intercept or [0.0])[0]
+
+
+def _rescale(dataset: Dataset, number: int) -> tuple[float, float]:
+    for place in _places(dataset, number, 0x00289145):
+        found = grey.rescale_of(place)
+        if found is not None:
+            return found
     return 1.0, 0.0
 
 
 def _window(dataset: Dataset, number: int) -> Window | None:
-    places = [dataset] + [
-        item for group in _groups(dataset, number) for item in group.items(0x00289132)
-    ]
-    for place in places:
-        centers, widths = _decimals(place, 0x00281050), _decimals(place, 0x00281051)
-        if centers and widths and widths[0] > 0:
-            return Window(centers[0], widths[0], place.ascii(0x00281056) or "LINEAR")
+    for place in _places(dataset, number, 0x00289132):
+        found = grey.window_of(place)
+        if found is not None:
+            return found
     return None
 
 
-def _decimals(dataset: Dataset, tag: int) -> list[float]:
-    found = []
-    for text in dataset.ascii(tag).split("\\"):
-        try:
-            value = float(text)
-        except ValueError:
-            return []
-        if not np.isfinite(value):
-            return []
-        found.append(value)
-    return found
+def _covered(
+    header: InstanceHeader,
+    octets: bytes,
+    number: int,
+    samples: Samples,
+    state: InstanceHeader | None,
+) -> Samples:
+    """Return the picture with its overlays in white, and what a shutter hides in its grey."""
+    rows, columns = samples.shape[:2]
+    planes = []
+    if overlays.has_overlays(header.dataset):
+        planes = [*overlays.overlays(header.dataset, number), *overlays.embedded(header, octets)]
+    told = header.dataset
+    if state is not None:
+        active = presentation_states.active_overlays(state)
+        own = list(overlays.overlays(state.dataset, number))
+        planes = [one for one in (*planes, *own) if one.group in active]
+        told = state.dataset
+    hidden = overlays.shutter(told, rows, columns)
+    if not planes and hidden is None:
+        return samples
+    samples = samples.copy()
+    for plane in planes:
+        samples[plane.mask(rows, columns)] = 255
+    if hidden is not None:
+        samples[hidden[0]] = hidden[1]
+    return samples
 
 
-def _first(dataset: Dataset, tag: int) -> Dataset | None:
-    items = dataset.items(tag)
-    return items[0] if items and items[0].raw(0x00283006) else None
+def _area(
+    header: InstanceHeader,
+    image: Image.Image,
+    number: int,
+    wanted: Rendering,
+    state: InstanceHeader | None,
+) -> Area:
+    """Return what is cut out: the request's region goes before the state's displayed area."""
+    told = presentation_states.area_of(state, header, number) if state is not None else None
+    aspect = told.aspect if told is not None else _aspect(header.dataset)
+    if wanted.region is not None:
+        left, top, width, height = wanted.region
+        if left >= image.width or top >= image.height:
+            raise NotRenderable("the region lies outside of the image")
+        width, height = min(width, image.width - left), min(height, image.height - top)
+        return Area(left, top, width, height, aspect)
+    if told is not None and told.width * told.height <= 4 * max(
+        image.width * image.height, 1 << 20
+    ):
+        return told
+    return Area(0, 0, image.width, image.height, aspect)
 
 
-def _descriptor(dataset: Dataset, tag: int = 0x00283002) -> tuple[int, int, int]:
-    raw = dataset.raw(tag)
-    order = "<" if dataset.encoding.little else ">"
-    if len(raw) < 6:
-        raise NotRenderable("a lookup table has no descriptor")
-    entries, _first_value, bits = np.frombuffer(raw[:6], dtype=f"{order}u2").tolist()
-    vr = dataset.elements[tag][0]
-    signed = vr == b"SS" or (vr == b"US or SS" and _signed(dataset))
-    (first,) = np.frombuffer(raw[2:4], dtype=f"{order}{'i' if signed else 'u'}2").tolist()
-    return entries or 65536, first, bits
+def _aspect(dataset: Dataset) -> float:
+    """Return height by width of a pixel (PS3.3 C.7.6.3.1.7)."""
+    ratio = grey.decimals(dataset, 0x00280034)
+    if len(ratio) == 2 and min(ratio) > 0 and 0.05 < ratio[0] / ratio[1] < 20:
+        return ratio[0] / ratio[1]
+    return 1.0
 
 
-def _signed(dataset: Dataset) -> bool:
-    place: Dataset | None = dataset
-    while place is not None:
-        if 0x00280103 in place:
-            return place.integer(0x00280103) == 1
-        place = place.parent
-    return False
+class _Geometry:
+    """Cuts out, turns, flips and scales; tells where a point of the source is then."""
+
+    def __init__(self, area: Area, turned: tuple[int, bool], mirrored: tuple[bool, bool]) -> None:
+        self._area = area
+        self._degrees, self._flipped = turned
+        self._mirrored = (mirrored[0] != self._flipped, mirrored[1])
+
+    def shown(self, image: Image.Image, wanted: Rendering) -> Image.Image:
+        """Return the image as it is seen."""
+        area = self._area
+        if (area.left, area.top, area.width, area.height) != (0, 0, image.width, image.height):
+            image = image.crop(
+                (area.left, area.top, area.left + area.width, area.top + area.height)
+            )
+        if area.aspect != 1.0:
+            wider = area.aspect < 1.0
+            width = round(image.width / area.aspect) if wider else image.width
+            height = image.height if wider else round(image.height * area.aspect)
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        if self._degrees:
+            image = image.transpose(_TURNS[self._degrees])
+        if self._mirrored[0]:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        if self._mirrored[1]:
+            image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+        return _fitted(image, wanted)
+
+    def place(self, image: Image.Image) -> Callable[[float, float, bool], tuple[float, float]]:
+        """Return where points of the source lie in the picture as it is seen."""
+        area = self._area
+
+        def place(x: float, y: float, in_display: bool) -> tuple[float, float]:
+            if in_display:
+                return x * image.width, y * image.height
+            x, y = (x - area.left) / area.width, (y - area.top) / area.height
+            if self._degrees == 90:
+                x, y = 1 - y, x
+            elif self._degrees == 180:
+                x, y = 1 - x, 1 - y
+            elif self._degrees == 270:
+                x, y = y, 1 - x
+            if self._mirrored[0]:
+                x = 1 - x
+            if self._mirrored[1]:
+                y = 1 - y
+            return x * image.width, y * image.height
+
+        return place
 
 
-def _entries(dataset: Dataset, tag: int, count: int, bits: int) -> Samples:
-    raw = dataset.raw(tag)
-    order = "<" if dataset.encoding.little else ">"
-    if bits <= 8 and len(raw) < 2 * count:
-        return np.frombuffer(raw, dtype=np.uint8)[:count]
-    return np.frombuffer(raw[: len(raw) // 2 * 2], dtype=f"{order}u2")[:count]
+def _fitted(image: Image.Image, wanted: Rendering) -> Image.Image:
+    if wanted.viewport is None:
+        return image
+    scale = min(wanted.viewport[0] / image.width, wanted.viewport[1] / image.height)
+    if scale <= 1 or not wanted.enlarged:
+        image.thumbnail(wanted.viewport, Image.Resampling.BILINEAR, reducing_gap=2.0)
+        return image
+    scale = min(scale, (MAX_ENLARGED / (image.width * image.height)) ** 0.5)
+    if scale <= 1:
+        return image
+    size = max(1, int(image.width * scale)), max(1, int(image.height * scale))
+    return image.resize(size, Image.Resampling.BICUBIC)
 
 
-def _through(lut: Dataset, values: Samples) -> Samples:
-    count, first, bits = _descriptor(lut)
-    table = _entries(lut, 0x00283006, count, bits)
-    if not table.size:
-        raise NotRenderable("a lookup table is empty")
-    found: Samples = table[np.clip(values.astype(np.int64) - first, 0, table.size - 1)]
-    return found.astype(np.uint16)
+def _own_profile(dataset: Dataset) -> bytes:
+    """Return the ICC profile of a colour image (PS3.3 C.11.15, of WSI in its optical path)."""
+    paths = dataset.items(0x00480105)
+    return dataset.raw(0x00282000) or (paths[0].raw(0x00282000) if paths else b"")
 
 
-def _palette(dataset: Dataset, samples: Samples) -> Samples:
-    channels = []
-    for colour in (1, 2, 3):
-        count, first, bits = _descriptor(dataset, 0x00281100 + colour)
-        segmented = dataset.raw(0x00281220 + colour)
-        if segmented:
-            table = _segments(np.frombuffer(segmented, dtype="<u2").tolist(), count)
-        else:
-            table = _entries(dataset, 0x00281200 + colour, count, bits)
-        if not table.size:
-            raise NotRenderable("the palette is empty")
-        shown = table[np.clip(samples.astype(np.int64) - first, 0, table.size - 1)]
-        # PS3.3 C.7.6.3.1.5: 16-bit entries are shown by their high octet.
-        channels.append(shown >> 8 if bits > 8 and table.dtype != np.uint8 else shown)
-    return np.stack(channels, axis=-1).astype(np.uint8)
+def _profile(dataset: Dataset, image: Image.Image, wanted: str) -> bytes:
+    if image.mode != "RGB" or wanted == "no":
+        return b""
+    own = b"" if wanted == "srgb" else _own_profile(dataset)
+    if own or not wanted:
+        return own
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def _segments(words: list[int], count: int) -> Samples:
-    """Expand a segmented palette (PS3.3 C.7.9.2): discrete, linear and indirect segments."""
-    out: list[int] = []
-
-    def run(at: int, segments: int, *, nested: bool) -> None:
-        while at + 2 <= len(words) and segments and len(out) < count:
-            code, length = words[at], words[at + 1]
-            segments -= 1
-            if code == 0:
-                out.extend(words[at + 2 : at + 2 + length])
-                at += 2 + length
-            elif code == 1 and at + 2 < len(words):
-                start, end = out[-1] if out else 0, words[at + 2]
-                step = (end - start) / max(length, 1)
-                out.extend(round(start + step * (n + 1)) for n in range(length))
-                at += 3
-            elif code == 2 and not nested and at + 3 < len(words):
-                run(words[at + 2] | words[at + 3] << 16, length, nested=True)
-                at += 4
-            else:
-                raise NotRenderable("the segmented palette is malformed")
-
-    run(0, len(words), nested=False)
-    return np.array(out[:count], dtype=np.uint16)
+def _as_srgb(dataset: Dataset, image: Image.Image) -> Image.Image:
+    own = _own_profile(dataset)
+    if image.mode != "RGB" or not own:
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(own))
+        target = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, source, target)
+    except (ImageCms.PyCMSError, OSError) as problem:
+        raise NotRenderable("the colour profile cannot be read") from problem
+    return image if converted is None else converted

@@ -85,7 +85,7 @@ def test_every_bundled_frame_decodes_as_pydicom_decodes_it():
             warnings.simplefilter("ignore")
             try:
                 theirs = pixel_array(pydicom.dcmread(path), index=table.count - 1)
-            except ValueError:
+            except (ValueError, RuntimeError):
                 continue
         if "odd_big_endian" not in path:
             assert np.array_equal(samples, theirs), path
