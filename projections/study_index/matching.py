@@ -109,14 +109,14 @@ def arms(
 ) -> tuple[tuple[Clause, ...], bool]:
     """Return ranges of indexes, any of which is the same as `clause`; none if there are none.
 
-    For the columns of a study that have an index by themselves: identifiers, and the forms of
-    a name. The flag tells that they are equalities.
+    For the columns of a study that have an index by themselves: identifiers, and the
+    forms of a name. The flag tells that they are equalities that few studies meet.
     """
     value = value.strip()
     if column not in _WITH_INDEX:
         return (), False
-    is_exact = not any(mark in value for mark in "*?")
     if kind is not Kind.PATIENT:
+        is_exact = not any(mark in value for mark in "*?")
         every = _LISTS.split(value) if kind is Kind.UID else value.split("\\")
         bounded = all(one.strip()[:1] not in {"", "*", "?"} for one in every)
         found = clause(table, column, kind, value, fuzzy=fuzzy) if bounded else None
@@ -128,7 +128,7 @@ def arms(
     parts = [part for part in value.rstrip("=^ ").split("=") if part.strip("^ ")]
     if len(parts) != 1 or not search_key(re.split(r"[*?]", parts[0])[0]):
         return (), False
-    return tuple(_wild(one, parts[0], search_key) for one in columns), is_exact
+    return tuple(_wild(one, parts[0], search_key) for one in columns), False
 
 
 def _wild(column: sa.Column[Any], value: str, fold: Callable[[str], str]) -> Clause:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from projections.database import ViewsDatabase
-from projections.study_index import kept, matching
+from projections.study_index import kept, matching, study_pages
 from projections.study_index.attributes import (
     MATCHING,
     SERIES_MORE,
@@ -30,7 +30,7 @@ from projections.study_index.attributes import (
 from projections.study_index.overlay import read_through
 from projections.study_index.projection import NAME
 from projections.study_index.rows import fixed_members, joined, series_members, study_members
-from projections.study_index.study_pages import Condition, StudyPages, count, is_exact, newest
+from projections.study_index.study_pages import Condition, StudyPages, count
 
 _TABLES: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.INSTANCE: "instances"}
 COUNTED: Final = 1_000
@@ -108,7 +108,7 @@ class Searches:
             clauses = [one.clause for one in where]
             query = _query(tables, search, clauses, levels, everything=bool(tree))
             pages = StudyPages(connection, tables.studies, where)
-            by_pages = search.level is Level.STUDY and not tree and not is_exact(where)
+            by_pages = search.level is Level.STUDY and not tree and not study_pages.is_exact(where)
             if tree:
                 rows = _scanned(connection, query, search, answers, tree)
             elif by_pages:
@@ -159,8 +159,7 @@ class Searches:
                 condition = _some_series(tables, condition)
             elif table is not own:
                 levels.add(column.table)
-            by = matching.arms(table, column.name, column.kind, value, fuzzy=search.fuzzy)
-            where.append(Condition(condition, *by))
+            where.append(study_pages.of_key(condition, table, column, value, fuzzy=search.fuzzy))
         return where, levels, tuple(ignored)
 
 
@@ -240,7 +239,7 @@ def _query(
     query = sa.select(*_columns(own, search, everything=everything))
     query = query.select_from(source).where(*where)
     if search.level is Level.STUDY:
-        query = newest(query, studies.c)
+        query = study_pages.newest(query, studies.c)
     elif search.level is Level.SERIES:
         query = query.order_by(
             series.c.study_uid, series.c.number.nulls_last(), series.c.series_uid

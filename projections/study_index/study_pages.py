@@ -15,6 +15,9 @@ from typing import Any, Final, Self
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
+from projections.study_index.attributes import Column
+from projections.study_index.matching import arms
+
 Clause = sa.ColumnElement[bool]
 
 _WEIGHT: Final = 800
@@ -35,6 +38,9 @@ class Condition:
     """Any of these is the same as `clause`, and each is a range of an index; empty: none is."""
     is_exact: bool = False
     """The arms are equalities: few studies meet them, and any plan will do."""
+
+    by_date: bool = False
+    """It is a range of the dates that studies are walked along anyway."""
 
     @classmethod
     def exact(cls, equality: Clause) -> Self:
@@ -91,7 +97,7 @@ class StudyPages:
         return [keys.where(arm) for arm in narrowest.arms]
 
     def _other(self, condition: Condition) -> Clause:
-        if not condition.arms or not self._without_statistics:
+        if not condition.arms or condition.by_date or not self._without_statistics:
             return condition.clause
         # SQLite would take any index that fits; a CASE it looks into for every row of ours.
         return sa.case((condition.clause, 1), else_=0) == 1
@@ -133,6 +139,15 @@ class StudyPages:
         for one in counts[1:]:
             total = total + one
         return int(self._connection.execute(sa.select(total)).scalar_one())
+
+
+def of_key(
+    clause: Clause, table: sa.Table, column: Column, value: str, *, fuzzy: bool
+) -> Condition:
+    """Return what a matching key demands, with the indexes that answer it."""
+    if column.name == "study_date":
+        return Condition(clause, (clause,), by_date=True)
+    return Condition(clause, *arms(table, column.name, column.kind, value, fuzzy=fuzzy))
 
 
 def is_exact(conditions: Iterable[Condition]) -> bool:

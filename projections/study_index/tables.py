@@ -180,7 +180,9 @@ class Tables:
             Column("fixed", sa.LargeBinary, nullable=False),
             Column("json", sa.LargeBinary, nullable=False),
             sa.Index(f"series_by_uid{suffix}", "series_uid"),
-            sa.Index(f"series_by_modality{suffix}", "modality"),
+            # Which studies have a series of a modality: without the study in it SQLite would read
+            # all series of the modality for each study.
+            sa.Index(f"series_by_modality{suffix}", "modality", "study_uid"),
             sa.Index(f"series_by_patient{suffix}", "patient_key"),
         )
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from projections.study_index import study_pages
 from projections.study_index.attributes import MATCHING, Kind
 from projections.study_index.matching import arms, clause
-from projections.study_index.study_pages import Condition, StudyPages
+from projections.study_index.study_pages import Condition, StudyPages, of_key
 from projections.study_index.tables import Tables
 
 NAME, ACCESSION, DATE, WORDS = 0x00100010, 0x00080050, 0x00080020, 0x00081030
@@ -49,8 +49,7 @@ def conditions(studies, *keys, fuzzy=False):
     for tag, value in keys:
         column = MATCHING[tag]
         told = clause(studies, column.name, column.kind, value, fuzzy=fuzzy)
-        by = arms(studies, column.name, column.kind, value, fuzzy=fuzzy)
-        found.append(Condition(told, *by))
+        found.append(of_key(told, studies, column, value, fuzzy=fuzzy))
     return found
 
 
@@ -68,6 +67,9 @@ def conditions(studies, *keys, fuzzy=False):
         ([(NAME, "Wan*"), (ACCESSION, "A1*")], False),
         ([(NAME, "Wan*"), (DATE, "20260301-20260630"), (WORDS, "*hes*")], False),
         ([(ACCESSION, "A0*\\A3*")], False),
+        ([(DATE, "20260301-20260630")], False),
+        ([(DATE, "-20260630"), (ACCESSION, "A1*")], False),
+        ([(DATE, "20260401"), (NAME, "Wang")], False),
     ],
 )
 def test_every_way_finds_the_same_in_the_same_order(
@@ -95,7 +97,7 @@ def test_an_exact_key_is_known_as_such(studies):
         return arms(studies, column.name, column.kind, value, fuzzy=fuzzy)
 
     assert exact(ACCESSION, "A01")[1]
-    assert exact(NAME, "Wang^Wei")[1]
+    assert not exact(NAME, "Wang^Wei")[1]  # a name that many have
     assert not exact(NAME, "Wang*")[1]
     assert not exact(NAME, "Wang", fuzzy=True)[1]
     assert exact(ACCESSION, "*1") == ((), False)
