@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from adapters.dicomweb.kept_pictures import FOLDER, ErasingWithPictures, KeptPictures
 from kernel.ledger.seals import Sealer
 from server.broker import delivery
 from server.dimse_door import commitment_reporter, limits_of
@@ -88,7 +89,8 @@ def _publish(here: Installation) -> PublishStudy:
 
 def _eraser(here: Installation) -> EraseRemoved:
     after = timedelta(hours=here.settings.documents.erase_after_hours)
-    return EraseRemoved(here.facts, here.blobs, here.held, here.storage.uses, after=after)
+    blobs = ErasingWithPictures(here.blobs, KeptPictures(here.settings.directory / FOLDER))
+    return EraseRemoved(here.facts, blobs, here.held, here.storage.uses, after=after)
 
 
 def _seal(here: Installation, stopping: threading.Event) -> None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from adapters.dicomweb.archive import Archive
 from adapters.dicomweb.endpoint import DicomWeb
+from adapters.dicomweb.kept_pictures import FOLDER, KeptPictures
 from adapters.dicomweb.wado_uri import WadoUri
 from adapters.fhir.endpoint import FhirR4
 from adapters.fhir.interaction import PREFIX as FHIR
@@ -79,6 +80,7 @@ def _dicomweb(here: Installation) -> Sequence[tuple[str, ASGIApp]]:
         clause=clause,
         threads=threads,
         renderers=renderers,
+        pictures=KeptPictures(here.settings.directory / FOLDER),
     )
     return ("/dicom-web", DicomWeb(archive)), ("/wado", WadoUri(archive))
 
@@ -115,6 +117,7 @@ def _portal(here: Installation) -> APIRouter:
             sign_in=SignIn(here.guard),
             administration=here.administration,
             studies=here.studies,
+            corrections=here.corrections,
             documents=here.documents,
             patients=here.patients,
             audit=here.audit,

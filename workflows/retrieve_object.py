@@ -1,4 +1,4 @@
-"""Open a stored instance to send it: as it lies there, or uncompressed for who reads nothing else.
+"""Open a stored instance to send it: as it lies there, or as its receiver can read it.
 
 PS3.4 C.4.2, C.4.3 (retrieve), PS3.5 A (transfer syntaxes), PS3.10 7 (the wrapper is left out).
 Called by every adapter that gives instances out; where corrections apply (decision 0024) the header
@@ -7,25 +7,14 @@ is the corrected one. A frame of an instance is read by `repository.instances.fr
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Final, TypeAlias
 
-from pydicom import dcmread
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
-
 from repository.instances.correcting import Changes, CorrectedInstance, correct
-from repository.instances.part10 import (
-    EXPLICIT_VR_BIG,
-    EXPLICIT_VR_LITTLE,
-    IMPLICIT_VR_LITTLE,
-    is_encapsulated,
-    read_meta,
-)
+from repository.instances.part10 import read_meta
 from repository.instances.refusals import NotRenderable
+from repository.instances.transcoding import to_transfer_syntax
 from repository.tiers.ports import BlobStore
 
 _META: Final = 64 << 10
@@ -118,20 +107,19 @@ def open_dataset(blobs: BlobStore, key: str, changes: Changes | None = None) -> 
 def open_as(
     blobs: BlobStore, key: str, transfer_syntax: str, changes: Changes | None = None
 ) -> OpenedDataset:
-    """Open the data set of an object in a transfer syntax: its own, or an uncompressed one.
+    """Open the data set of an object in a transfer syntax: its own, or one that we write.
 
     Raises ObjectMissing, NotPart10, and NotRenderable when it cannot be had so.
     """
     stored = open_dataset(blobs, key, changes)
     if stored.transfer_syntax == transfer_syntax:
         return stored
-    if transfer_syntax not in {EXPLICIT_VR_LITTLE, IMPLICIT_VR_LITTLE}:
-        raise NotRenderable("we do not compress", transfer_syntax=transfer_syntax)
-    if stored.transfer_syntax == EXPLICIT_VR_BIG or stored.size > MAX_TRANSCODED:
+    if stored.size > MAX_TRANSCODED:
         raise NotRenderable("the instance is sent as stored only")
     file = open_file(blobs, key, blobs.size(key), changes)
-    octets = _uncompressed(file.read(0, file.size), implicit=transfer_syntax == IMPLICIT_VR_LITTLE)
-    return OpenedDataset(transfer_syntax, len(octets), lambda: iter((octets,)))
+    octets = to_transfer_syntax(file.read(0, file.size), transfer_syntax)
+    made = memoryview(octets)[read_meta(octets[:_META]).dataset_offset :]
+    return OpenedDataset(transfer_syntax, len(made), lambda: iter((made,)))
 
 
 def _corrected(
@@ -148,18 +136,3 @@ def _without_meta(file: OpenedFile, transfer_syntax: str, offset: int) -> Opened
             yield file.read(at, _CHUNK)
 
     return OpenedDataset(transfer_syntax, file.size - offset, chunks)
-
-
-def _uncompressed(part10: bytes, *, implicit: bool) -> bytes:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = dcmread(BytesIO(part10))
-            if is_encapsulated(dataset.file_meta.TransferSyntaxUID) and "PixelData" in dataset:
-                dataset.decompress(generate_instance_uid=False)
-            out = DicomBytesIO()
-            out.is_little_endian, out.is_implicit_VR = True, implicit
-            write_dataset(out, dataset)
-    except Exception as problem:  # the decoders raise whatever their C libraries raise
-        raise NotRenderable("the instance cannot be decoded") from problem
-    return out.getvalue()

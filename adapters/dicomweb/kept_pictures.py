@@ -18,10 +18,16 @@ from typing import Final
 from uuid import uuid4
 from zlib import crc32
 
+from repository.tiers.ports import ErasingStore
+
 log = logging.getLogger("pianku.pictures")
 _KEY: Final = re.compile(r"[0-9a-f]{16,128}")
 _NAME: Final = re.compile(r"[0-9a-z-]{1,64}")
 _SUM: Final = 4
+FOLDER: Final = "pictures"
+"""Where they lie in the folder of an installation."""
+MOST_OCTETS: Final = 1 << 30
+"""How much the pictures on disk may be: about 200,000 thumbnails."""
 
 
 class RememberedPictures:
@@ -54,10 +60,26 @@ class RememberedPictures:
                 self._size -= len(self._held.popitem(last=False)[1])
 
 
+class ErasingWithPictures:
+    """A store that lets go of the pictures of an object together with its octets."""
+
+    def __init__(self, blobs: ErasingStore, pictures: KeptPictures) -> None:
+        self.tier = blobs.tier
+        self._blobs = blobs
+        self._pictures = pictures
+
+    def erase(self, key: str, *, untouched_since: float) -> bool:
+        """Erase the octets of `key`; see `ErasingStore`."""
+        gone = self._blobs.erase(key, untouched_since=untouched_since)
+        if gone:
+            self._pictures.forget(key)
+        return gone
+
+
 class KeptPictures:
     """Small pictures in a folder, by the key of the object they show."""
 
-    def __init__(self, folder: Path, most_octets: int) -> None:
+    def __init__(self, folder: Path, most_octets: int = MOST_OCTETS) -> None:
         self._folder = folder
         self._most = most_octets
         self._size: int | None = None

@@ -20,6 +20,7 @@ from adapters.dimse.decode import AssociateRequest, ContextResult, ProposedConte
 from adapters.dimse.limits import Limits
 from adapters.dimse.sop_groups import group_of
 from registry.access.values import NO_LIMITS, AeLimits
+from repository.instances.compression import LOSSLESS
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
@@ -180,11 +181,11 @@ def negotiate(request: AssociateRequest, limits: Limits, held: AeLimits = NO_LIM
 
 
 def to_send(contexts: Iterable[Context], sop_class: str, stored_syntax: str) -> Context | None:
-    """Return the context to send an instance in: as stored, else uncompressed, else None."""
+    """Return the context to send an instance in: as stored, else uncompressed, else lossless."""
     usable = {
         c.transfer_syntax: c for c in contexts if c.peer_is_scp and c.abstract_syntax == sop_class
     }
-    for syntax in (stored_syntax, *_UNCOMPRESSED):
+    for syntax in (stored_syntax, *_UNCOMPRESSED, *LOSSLESS):
         if syntax in usable:
             return usable[syntax]
     return None

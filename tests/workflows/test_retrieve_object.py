@@ -89,15 +89,24 @@ def test_its_own_syntax_is_not_touched(blobs):
     assert part10.endswith(read(open_as(blobs, put(blobs, part10), JPEGLSLossless)))
 
 
-@pytest.mark.parametrize(
-    ("stored", "wanted"),
-    [(ExplicitVRLittleEndian, JPEGLSLossless), (ExplicitVRBigEndian, ExplicitVRLittleEndian)],
-)
-def test_what_we_do_not_make(blobs, stored, wanted):
+@pytest.mark.parametrize("wanted", [JPEGLSLossless, RLELossless])
+@pytest.mark.parametrize("stored", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_compressed_without_loss_for_who_reads_nothing_else(blobs, stored, wanted):
     ds = instance(1, syntax=stored)
     ds["PixelData"].VR = "OW"
+    opened = open_as(blobs, put(blobs, octets(ds)), wanted)
+    got = _explicit(read(opened))
+    got.file_meta = pydicom.dataset.FileMetaDataset()
+    got.file_meta.TransferSyntaxUID = wanted
+    before = pydicom.dcmread(io.BytesIO(octets(ds)))
+    assert (got.pixel_array == before.pixel_array).all()
+    assert got.SOPInstanceUID == ds.SOPInstanceUID
+
+
+@pytest.mark.parametrize("wanted", ["1.2.840.10008.1.2.4.91", ExplicitVRBigEndian])
+def test_what_we_do_not_make(blobs, wanted):
     with pytest.raises(NotRenderable):
-        open_as(blobs, put(blobs, octets(ds)), wanted)
+        open_as(blobs, put(blobs, octets(instance(1))), wanted)
 
 
 def test_broken_pixels_are_refused(blobs):
