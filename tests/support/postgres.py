@@ -57,10 +57,12 @@ class Cluster:
         Not `durable` leaves out what only a power cut of the machine would show: what a killed
         server has written stays in the machine's memory.
         """
-        options = "" if durable else "-c fsync=off -c full_page_writes=off "
+        options = "-c max_wal_size=2GB "
+        if not durable:
+            options = "-c max_wal_size=256MB -c fsync=off -c full_page_writes=off "
         options += (
             f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-            f"{self._folder} -c max_connections=200 -c shared_buffers=128MB -c max_wal_size=2GB"
+            f"{self._folder} -c max_connections=200 -c shared_buffers=128MB"
         )
         self._run("pg_ctl", "-D", str(self._data), "-o", options, "-w", "-l",
                   str(self._folder / "log"), "start")  # fmt: skip
