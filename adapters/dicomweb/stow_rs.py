@@ -6,7 +6,8 @@ worker thread and never held whole in memory, metadata and bulk data are compose
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,8 +16,8 @@ import msgspec
 from adapters.dicomweb import encode
 from adapters.dicomweb.access import Access
 from adapters.dicomweb.archive import Archive
-from adapters.dicomweb.faults import failure_reason, status_of
 from adapters.dicomweb.stow_metadata import METADATA, MetadataParts
+from adapters.dicomweb.stow_response import Result, response, response_status
 from adapters.http.exchange import Exchange
 from adapters.http.media_types import MediaType, accepted, parse
 from adapters.http.multipart import (
@@ -29,7 +30,7 @@ from adapters.http.multipart import (
 )
 from adapters.http.refusals import BadMultipart, BodyTooLarge, NotAcceptable, UnsupportedMedia
 from kernel.context import Envelope
-from kernel.refusals import Forbidden, Refusal, TooMuch, Unavailable
+from kernel.refusals import Refusal
 from registry.access.values import Subject
 from registry.studies.refusals import InstanceMismatch
 from repository.instances.composing import compose
@@ -64,16 +65,6 @@ class _Part:
     header: InstanceHeader | None = None
     step: int = 0
     refusal: Refusal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one part."""
-
-    header: InstanceHeader | None
-    refusal: Refusal | None
-    warning: int = 0
-    """Warning Reason (0008,1196) of an instance that was stored."""
 
 
 class Reception:
@@ -296,6 +287,7 @@ async def store(
     as_xml = _wants_xml(exchange)
     envelope = archive.guard.envelope(subject, "stow-rs")
     reception = Reception(archive, envelope, study_uid, content_type)
+    taking: asyncio.Future[None] | None = None
     try:
         gathered: list[bytes] = []
         size = 0
@@ -303,10 +295,17 @@ async def store(
             gathered.append(chunk)
             size += len(chunk)
             if size >= _GATHER:
-                await archive.run(reception.feed, gathered)
+                # One piece is hashed and written while the next comes in.
+                if taking is not None:
+                    await taking
+                taking = asyncio.ensure_future(archive.run(reception.feed, gathered))
                 gathered, size = [], 0
+        if taking is not None:
+            await taking
         await archive.run(_last, reception, gathered)
     except BaseException:
+        if taking is not None:
+            await asyncio.gather(taking, return_exceptions=True)
         await archive.run(reception.abort)
         raise
     results = reception.results
@@ -344,49 +343,3 @@ def _wants_xml(exchange: Exchange) -> bool:
         if media.covers(encode.XML):
             return True
     raise NotAcceptable("the answer is application/dicom+json or application/dicom+xml")
-
-
-def response_status(results: Sequence[Result]) -> int:
-    """Return 200, 202, or the status of a request of which nothing was stored (10.5.3.1)."""
-    refusals = [result.refusal for result in results]
-    failed = [refusal for refusal in refusals if refusal is not None]
-    if not failed:
-        return 202 if any(result.warning for result in results) else 200
-    if len(failed) < len(refusals):
-        return 202
-    for kind in (Unavailable, TooMuch, UnsupportedMedia, Forbidden):
-        if all(isinstance(refusal, kind) for refusal in failed):
-            return status_of(failed[0])
-    return 409
-
-
-def response(results: Iterable[Result], base: str) -> dict[str, Any]:
-    """Return the Store Instances Response Module (PS3.18 table I.2-1)."""
-    stored, failed, others = [], [], []
-    studies: dict[str, None] = {}
-    for result in results:
-        header, refusal = result.header, result.refusal
-        if header is None:
-            assert refusal is not None
-            others.append(encode.sequence_item([("00081197", "US", [failure_reason(refusal)])]))
-            continue
-        named = [("00081150", "UI", [header.sop_class_uid]), ("00081155", "UI", [header.sop_uid])]
-        if refusal is not None:
-            failed.append(
-                encode.sequence_item([*named, ("00081197", "US", [failure_reason(refusal)])])
-            )
-            continue
-        studies[header.study_uid] = None
-        url = (
-            f"{base}/studies/{header.study_uid}/series/{header.series_uid}"
-            f"/instances/{header.sop_uid}"
-        )
-        told_more = [("00081196", "US", [result.warning])] if result.warning else []
-        stored.append(encode.sequence_item([*named, ("00081190", "UR", [url]), *told_more]))
-    told: dict[str, Any] = {}
-    if len(studies) == 1:
-        told["00081190"] = {"vr": "UR", "Value": [f"{base}/studies/{next(iter(studies))}"]}
-    for tag, items in (("00081198", failed), ("00081199", stored), ("0008119A", others)):
-        if items:
-            told[tag] = {"vr": "SQ", "Value": items}
-    return told

@@ -11,7 +11,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from adapters.dicomweb import stow_rs
+from adapters.dicomweb import stow_response
 from adapters.dicomweb.faults import failure_reason, status_of
 from kernel.refusals import Unavailable, leaves
 from repository.instances.part10 import with_preamble
@@ -223,6 +223,6 @@ def test_every_refusal_has_a_status_and_a_reason():
 
 
 def test_a_request_of_which_nothing_can_be_stored_now_is_503():
-    results = [stow_rs.Result(None, Unavailable())]
-    assert stow_rs.response_status(results) == 503
-    assert json.dumps(stow_rs.response(results, "http://h"))
+    results = [stow_response.Result(None, Unavailable())]
+    assert stow_response.response_status(results) == 503
+    assert json.dumps(stow_response.response(results, "http://h"))
