@@ -145,10 +145,12 @@ class StepAccountant:
 
     def _complete(self, step: PerformedStep) -> None:
         """Complete and publish the studies of a step of which no other step is open."""
-        if self._publish is None or not step.listed or step.reason == _WRONG_ENTRY:
+        if self._publish is None or step.reason == _WRONG_ENTRY:
             return
         for study_uid in step.study_uids:
             others = [o for o in self._steps.of_study(study_uid) if o.sop_uid != step.sop_uid]
+            if not any(one.listed for one in (step, *others)):
+                continue  # a modality that lists nothing tells nothing of its images
             if any(o.status is Status.IN_PROGRESS or self._accounts.missing(o) for o in others):
                 continue
             row = self._studies.study(study_uid, held=True)
@@ -159,3 +161,6 @@ class StepAccountant:
             except Refusal as refusal:
                 # The publisher of quiet studies takes it up and tells of it.
                 log.info("study is published later", extra={"code": refusal.code})
+            except Exception:
+                # One study that cannot be published must not keep other steps from their account.
+                log.exception("study of a procedure step cannot be published")

@@ -30,7 +30,7 @@ def read(octets: bytes, context: Context) -> tuple[Attributes, str]:
     Raises BadIdentifierDataset and refusals of repository.instances.
     """
     dataset = walk(octets, context.transfer_syntax)
-    character_set = dataset.ascii(_CHARACTER_SET)
+    character_set = "".join(c for c in dataset.ascii(_CHARACTER_SET) if c.isprintable())
     told = _decode(dataset_json(dataset, charsets.codecs_of(character_set)))
     return _unicode(told), character_set
 
