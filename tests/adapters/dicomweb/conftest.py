@@ -40,7 +40,7 @@ class Door:
 
 
 @contextmanager
-def running(made, **limits):
+def running(made, *, pictures=None, **limits):
     threads, renderers = ThreadPoolExecutor(8), ThreadPoolExecutor(2)
     archive = Archive(
         blobs=made.blobs,
@@ -54,6 +54,7 @@ def running(made, **limits):
         threads=threads,
         renderers=renderers,
         limits=Limits(**limits),
+        pictures=pictures,
     )
     config = uvicorn.Config(
         DicomWeb(archive), host="127.0.0.1", port=0, log_level="error", lifespan="off"

@@ -18,6 +18,7 @@ from pydicom.uid import MPEG4HP41, EncapsulatedPDFStorage, VideoEndoscopicImageS
 from adapters.dicomweb.archive import Archive
 from adapters.dicomweb.wado_uri import WadoUri
 from projections.permissions.policy import clause
+from tests.support import drawn
 from tests.support.archive import instance, stable
 from tests.support.imaging import imaging
 
@@ -290,3 +291,24 @@ def test_rad55_head_gives_no_octets(door):
     )  # fmt: skip
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-length"] == str(len(file))
+
+
+def test_rad55_an_image_is_shown_by_a_presentation_state(door):
+    ramp = np.tile(np.arange(64, dtype=np.uint16) * 64, (48, 1))
+    image = drawn.image(ramp, BitsStored=12, WindowCenter=99, WindowWidth=9)
+    door.made.store(image)
+    door.made.store(drawn.state(ImageHorizontalFlip="Y", ImageRotation=0))
+    ds = pydicom.dcmread(io.BytesIO(image))
+    by = {"presentationUID": drawn.STATE, "presentationSeriesUID": drawn.STATE_SERIES}
+    answer = door.get(ds, contentType="image/png", **by)
+    assert answer.status_code == 200, answer.text
+    shown = np.asarray(picture(answer))
+    assert np.abs(shown - (ramp * 255.0 / 4095)[:, ::-1]).max() <= 0.51
+    for wrong in (
+        {**by, "presentationUID": drawn.IMAGE},
+        {**by, "presentationSeriesUID": drawn.SERIES},
+        {**by, "presentationUID": "1.2.99"},
+    ):
+        assert door.get(ds, contentType="image/png", **wrong).status_code == 404
+    del by["presentationSeriesUID"]
+    assert door.get(ds, contentType="image/png", **by).status_code == 400
