@@ -22,6 +22,8 @@ def diagnose(settings: Settings) -> Report:
     findings = [_folder(settings.directory), _private(settings.directory / "keys")]
     findings += _tls(settings)
     findings.append(_volume(settings.directory))
+    if not settings.directory.is_dir():
+        return Report(tuple(findings))  # looking on would make what is not there
     try:
         with Installation(settings) as installation:
             findings += installation.health.report().findings
@@ -55,6 +57,13 @@ def _tls(settings: Settings) -> list[Finding]:
             readable = os.access(value, os.R_OK)
             findings.append(
                 Finding(f"http.{name}", readable, "readable" if readable else "cannot be read")
+            )
+    dimse = settings.dimse
+    for name in ("tls_certificate", "tls_key", "tls_ca"):
+        if value := getattr(dimse, name):
+            readable = os.access(value, os.R_OK)
+            findings.append(
+                Finding(f"dimse.{name}", readable, "readable" if readable else "cannot be read")
             )
     exposed = http.host not in {"127.0.0.1", "::1", "localhost"} and not http.tls_certificate
     findings.append(

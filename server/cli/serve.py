@@ -76,6 +76,10 @@ def command(
 
     settings = door_settings(context, doors, profile=profile)
     wanted = ROLES if not roles or "all" in roles else roles
+    if "dimse" in wanted and settings.dimse.tls_certificate:
+        from server.dicom_tls import acceptor
+
+        acceptor(settings.dimse)  # tell at once of files that cannot be used
     supervisor = Supervisor(settings, wanted)
     supervisor.install_signals()
     first = prepare(supervisor.settings)
