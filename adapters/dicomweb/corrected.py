@@ -6,6 +6,7 @@ of PS3.18 9 and 10.4.1.1. Called by the resources, after the caller's right was 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -46,7 +47,19 @@ class Versions:
 
 async def versions(exchange: Exchange, archive: Archive, locations: Sequence[Location]) -> Versions:
     """Return with which header the client is to get the instances."""
+    return await look_up(exchange, archive, locations)
+
+
+def look_up(
+    exchange: Exchange, archive: Archive, locations: Sequence[Location]
+) -> asyncio.Future[Versions]:
+    """Begin to look with which header the client is to get the instances."""
+    loop = asyncio.get_running_loop()
     if decode.wants_original(exchange.query):
-        return Versions(original=True)
+        known: asyncio.Future[Versions] = loop.create_future()
+        known.set_result(Versions(original=True))
+        return known
     uids = [one.sop_uid for one in locations]
-    return Versions(changes=await archive.run(archive.index.corrections, uids))
+    return loop.run_in_executor(
+        archive.threads, lambda: Versions(changes=archive.index.corrections(uids))
+    )

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from adapters.dicomweb import negotiate, zipped
+from adapters.dicomweb import decode, negotiate, zipped
 from adapters.dicomweb.access import Access
 from adapters.dicomweb.archive import Archive
-from adapters.dicomweb.corrected import Versions, versions
+from adapters.dicomweb.corrected import ORIGINAL, Versions, look_up
 from adapters.dicomweb.metadata import NoSuchResource
 from adapters.http.exchange import Exchange
 from adapters.http.multipart import MultipartWriter
 from adapters.http.ranges import asked_range, content_range, unchanged
 from projections.storage_map.view import Location
 from registry.access.values import Subject
-from repository.instances.transcoding import to_transfer_syntax
+from repository.instances.refusals import NotRenderable
+from repository.instances.transcoding import MAX_TRANSCODED, to_transfer_syntax
 from workflows.retrieve_object import OpenedFile
 
 _CHUNK: Final = 1 << 20
@@ -56,7 +57,7 @@ async def retrieve(
         patient_key=first.patient_key,
         transaction="WADO-RS",
     )
-    given = await versions(exchange, archive, locations)
+    looking = look_up(exchange, archive, locations)
     await access.record(
         subject,
         "retrieve",
@@ -64,13 +65,17 @@ async def retrieve(
         patient_keys=(first.patient_key,),
         study_uids=(first.study_uid,),
         count=len(locations),
-        detail=given.detail,
+        detail=ORIGINAL if decode.wants_original(exchange.query) else "",
     )
+    given = await looking
     if as_zip:
         await _send_zip(exchange, archive, locations, given)
         return
     if all(form.as_stored for form in forms) and not forms[0].multipart:
         await _send_file(exchange, archive, first, forms[0], given)
+        return
+    if not forms[0].multipart:
+        await _send_made(exchange, archive, first, forms[0], given)
         return
     await _send_parts(exchange, archive, locations, forms, given)
 
@@ -128,6 +133,24 @@ async def _send_file(
     await exchange.piece(first)
     await _pipe(exchange, archive, chunks, file.size - len(first))
     await exchange.end()
+
+
+async def _send_made(
+    exchange: Exchange,
+    archive: Archive,
+    location: Location,
+    form: negotiate.Representation,
+    given: Versions,
+) -> None:
+    """Send one instance alone, in another transfer syntax than it is stored in."""
+    file = await _opened(archive, location, given)
+    body = await archive.run(_transcoded, file, form.transfer_syntax)
+    headers = [
+        (b"content-type", form.content_type.encode()),
+        (b"cache-control", _ASK_AGAIN),
+        (b"vary", b"accept"),
+    ]
+    await exchange.answer(200, headers, body)
 
 
 async def _opened(archive: Archive, location: Location, given: Versions) -> OpenedFile:
@@ -221,4 +244,6 @@ def _next_or_none(pieces: Iterator[bytes]) -> bytes | None:
 
 
 def _transcoded(file: OpenedFile, syntax: str) -> bytes:
+    if file.size > MAX_TRANSCODED:
+        raise NotRenderable("the instance is given as stored only")
     return to_transfer_syntax(file.read(0, file.size), syntax)

@@ -44,10 +44,13 @@ class Overlay:
 
 def any_overlay(connection: Connection, tables: Any) -> bool:
     """Tell whether anything at all is told otherwise than stored."""
-    return any(
-        connection.execute(sa.select(column).limit(1)).first() is not None
-        for column in (tables.corrected.c.study_uid, tables.moved.c.sop_uid)
+    asked = sa.or_(
+        *(
+            sa.exists(sa.select(column))
+            for column in (tables.corrected.c.study_uid, tables.moved.c.sop_uid)
+        )
     )
+    return bool(connection.execute(sa.select(sa.literal(1)).where(asked)).first())
 
 
 def overlays(connection: Connection, tables: Any, sop_uids: Sequence[str]) -> dict[str, Overlay]:

@@ -44,6 +44,8 @@ class StudyIndex:
 
     def __init__(self, database: ViewsDatabase) -> None:
         self._database = database
+        self._uncorrected_at = -1
+        """Where the ledger ended when nothing at all was told otherwise than stored."""
 
     def search_studies(
         self,
@@ -161,15 +163,16 @@ class StudyIndex:
             )
             return tuple(_instance(row) for row in rows)
 
-    def followers(self, study_uid: str, home_study: str) -> tuple[str, ...]:
-        """Return the series of a study whose stored headers name another one."""
+    def followers(self, study_uid: str, home_study: str, since: datetime) -> tuple[str, ...]:
+        """Return the series whose stored headers name another study and that came `since` then."""
         with self._database.reading(NAME) as (connection, tables):
             table, moved = tables.instances, tables.moved
             rows = connection.execute(
                 sa.select(table.c.series_uid)
                 .join(moved, moved.c.sop_uid == table.c.sop_uid)
                 .where(table.c.study_uid == study_uid, moved.c.home_study == home_study)
-                .distinct()
+                .group_by(table.c.series_uid)
+                .having(sa.func.min(moved.c.at) >= micros(since))
                 .order_by(table.c.series_uid)
             )
             return tuple(rows.scalars())
@@ -215,8 +218,15 @@ class StudyIndex:
         without Value that a stored header does not have needs nothing done. `metadata`,
         `instance_metadata` and all searches tell the changed values already.
         """
-        with self._database.reading(NAME, fresh=fresh) as (connection, tables):
+        head = self._database.head(NAME)
+        if head == self._uncorrected_at:
+            return {}  # nothing was recorded since nothing was told otherwise
+        if fresh:
+            self._database.wait_for(NAME, head)
+        with self._database.reading(NAME, fresh=False) as (connection, tables):
             if not overlays.any_overlay(connection, tables):
+                if fresh:
+                    self._uncorrected_at = head
                 return {}
             found = overlays.overlays(connection, tables, sop_uids)
             return {uid: one.changes for uid, one in found.items()}
