@@ -27,6 +27,8 @@ from registry.access.values import DIMSE_SERVICES, SOP_CLASS_GROUPS, AeLimits
 from tests.support.archive import instance
 from tests.support.dimse import ECHO, RawPeer, pdata, quick, raw_peer, status_of
 
+pytestmark = pytest.mark.tender("R-6.2.4.2")
+
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 GET = "1.2.840.10008.5.1.4.1.2.2.3"
 PRIVATE = "1.3.12.2.1107.5.9.1"

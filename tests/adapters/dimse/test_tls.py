@@ -22,7 +22,7 @@ from tests.support.archive import instance, octets
 from tests.support.certificates import authority
 from tests.support.dimse import CT, ECHO, EXPLICIT, RawPeer, quick, raw_peer, request
 
-STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+pytestmark = pytest.mark.tender("R-6.2.4.2")
 
 
 @pytest.fixture(scope="module")
