@@ -42,6 +42,8 @@ class Material:
     """Series Instance UID -> its first instance."""
     notes: Mapping[str, Metadata] = field(default_factory=dict)
     """SOP Instance UID -> the Key Object Selection documents of the study."""
+    acts: int = 0
+    """How often the study was corrected: each time its manifest is another one."""
 
     def shared(self) -> tuple[InstanceRow, ...]:
         """Return the instances that are not rejected, and no rejection notes."""
@@ -63,7 +65,9 @@ class Material:
         return tuple(found for uid, found in self.metadata.items() if uid in series and found)
 
 
-def manifest_uid(study_uid: str, instances: Sequence[InstanceRow], policy: ManifestPolicy) -> str:
+def manifest_uid(
+    study_uid: str, instances: Sequence[InstanceRow], policy: ManifestPolicy, *, acts: int = 0
+) -> str:
     """Return the SOP Instance UID of the manifest of exactly these held instances.
 
     Rejection notes count too: what they take away makes another manifest.
@@ -71,7 +75,9 @@ def manifest_uid(study_uid: str, instances: Sequence[InstanceRow], policy: Manif
     digest = hashlib.sha256()
     for uid in sorted(one.sop_uid for one in instances):
         digest.update(uid.encode() + b"\n")
-    told = ("mado", policy.retrieve_url) if policy.described else ()
+    told: tuple[str, ...] = ("mado", policy.retrieve_url) if policy.described else ()
+    if acts:
+        told = (*told, "corrected", str(acts))
     return stable_uid("manifest", policy.repository_oid, study_uid, digest.hexdigest(), *told)
 
 
@@ -80,7 +86,7 @@ def compose(
 ) -> Manifest:
     """Return the manifest of a study, classic or with description as the policy wants it."""
     made = Manifest(
-        sop_uid=manifest_uid(row.study_uid, material.instances, policy),
+        sop_uid=manifest_uid(row.study_uid, material.instances, policy, acts=material.acts),
         study_uid=row.study_uid,
         instances=tuple(_instance(one, material, policy) for one in material.shared()),
         # Not the clock: the same study gives the same octets, whoever publishes it.

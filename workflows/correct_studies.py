@@ -274,7 +274,7 @@ class CorrectStudies:
             case StudyReassigned() as fact:
                 return self._reassign(study_uid, fact.from_patient_key, reason, found[0].position)
             case InstancesMoved() as fact:
-                return self._move_back(fact, found[0].position, reason)
+                return self._move_back(fact, found[0], reason)
             case _:
                 row = self._row(study_uid)
                 stream = commands.uncorrect(
@@ -289,9 +289,12 @@ class CorrectStudies:
                 )
                 return done, (stream,)
 
-    def _move_back(self, fact: InstancesMoved, position: int, reason: str) -> Decision:
+    def _move_back(self, fact: InstancesMoved, act: Recorded, reason: str) -> Decision:
         source = self._fold(fact.to_study_uid)
-        row = self._row(fact.to_study_uid)
+        try:
+            row = self._row(fact.to_study_uid)
+        except StudyNotKnown:
+            raise InstancesNotOfStudy("what was moved is somewhere else by now") from None
         held = self._index.instances_for_manifest(fact.to_study_uid)
         there = _by_series(held)
         series = []
@@ -306,7 +309,7 @@ class CorrectStudies:
             told = {one.series_uid for one in series}
             series += [
                 MovedSeries(uid, uid)
-                for uid in self._index.followers(fact.to_study_uid, fact.study_uid)
+                for uid in self._index.followers(fact.to_study_uid, fact.study_uid, act.at)
                 if uid not in told
             ]
         count = _count(held, series)
@@ -318,7 +321,7 @@ class CorrectStudies:
             count,
             whole=count == row.held_count,
             reason=reason,
-            reverts=position,
+            reverts=act.position,
         )
         return self._moved(source, move)
 

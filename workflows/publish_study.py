@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol
 from uuid import UUID
@@ -97,7 +97,7 @@ class PublishStudy:
         if completed is not None:
             self._facts.append(completed)
             version += 1
-        material = self._material(row, instances)
+        material = replace(self._material(row, instances), acts=len(study.acts))
         if not material.shared():
             return self._withdraw(study, version, envelope)
         own = self._patients.patient(_Patient(row))

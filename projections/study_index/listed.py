@@ -97,3 +97,13 @@ class StudyFilters:
     date_to: str = ""
     description: str = ""
     patient_key: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCount:
+    """A study as it counts in a comparison with another archive."""
+
+    study_uid: str
+    study_date: str
+    modalities: tuple[str, ...]
+    instance_count: int

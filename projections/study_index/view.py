@@ -20,12 +20,18 @@ from projections.database import ViewsDatabase
 from projections.study_index import matching
 from projections.study_index import overlay as overlays
 from projections.study_index.attributes import Kind
-from projections.study_index.listed import InstanceRow, SeriesRow, StudyFilters, StudyRow
+from projections.study_index.listed import (
+    InstanceRow,
+    SeriesRow,
+    StudyCount,
+    StudyFilters,
+    StudyRow,
+)
 from projections.study_index.projection import NAME
 from projections.study_index.rows import values
 from repository.instances.correcting import Changes
 
-__all__ = ["InstanceRow", "SeriesRow", "StudyFilters", "StudyIndex", "StudyRow"]
+__all__ = ["InstanceRow", "SeriesRow", "StudyCount", "StudyFilters", "StudyIndex", "StudyRow"]
 
 _MAX_PAGE: Final = 500
 _ORDERS: Final[dict[str, Callable[[Any], tuple[Any, ...]]]] = {
@@ -162,6 +168,20 @@ class StudyIndex:
                 .order_by(table.c.series_uid, table.c.ordinal)
             )
             return tuple(_instance(row) for row in rows)
+
+    def counts(self, date_from: str, date_to: str) -> list[StudyCount]:
+        """Return what is shown of the studies of some days (YYYYMMDD, inclusive)."""
+        with self._database.reading(NAME) as (connection, tables):
+            c = tables.studies.c
+            rows = connection.execute(
+                sa.select(c.study_uid, c.study_date, c.modalities, c.instance_count)
+                .where(c.hidden.is_(False), c.study_date >= date_from, c.study_date <= date_to)
+                .order_by(c.study_date, c.study_uid)
+            )
+            return [
+                StudyCount(r.study_uid, r.study_date, tuple(values(r.modalities)), r.instance_count)
+                for r in rows
+            ]
 
     def followers(self, study_uid: str, home_study: str, since: datetime) -> tuple[str, ...]:
         """Return the series whose stored headers name another study and that came `since` then."""

@@ -178,6 +178,32 @@ def show(context: click.Context, study_uid: str, *, as_json: bool) -> None:
         click.echo("  ".join(f"{name}={value}" for name, value in row.items() if value))
 
 
+@command.command("reconcile")
+@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
+@_as_json
+@click.pass_context
+def reconcile(context: click.Context, file: IO[str], *, as_json: bool) -> None:
+    """Compare what is held with the counts of a PACS in FILE (CSV); exit code 1 if they differ.
+
+    Columns: `date,modality,studies`, or `study_uid,date` and perhaps `instances`.
+    """
+    from server.wiring import Installation
+    from workflows.reconcile_counts import read_report
+    from workflows.reconcile_counts import reconcile as compare
+
+    report = read_report(file)
+    with Installation(settings_of(context), node="cli") as installation:
+        found = compare(report, installation.studies.counts(report.first, report.last))
+    if as_json:
+        click.echo(json.dumps([one.told() for one in found]))
+    else:
+        for one in found:
+            click.echo("  ".join(str(text) for text in one.told().values() if text != ""))
+        click.echo(f"{len(found)} differences")
+    if found:
+        raise click.exceptions.Exit(1)
+
+
 def _moves(
     study_uid: str,
     to_study_uid: str,
