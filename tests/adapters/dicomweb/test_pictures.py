@@ -34,7 +34,7 @@ def door(tmp_path_factory):
         found = Door(made, server, port)
         made.store(drawn.image(RAMP, BitsStored=12, WindowCenter=1024, WindowWidth=2048))
         made.store(drawn.state(ImageHorizontalFlip="Y", ImageRotation=0))
-        cine = np.stack([np.full((10, 12), 70 + 50 * n, np.uint8) for n in range(3)])
+        cine = np.stack([np.full((16, 20), 70 + 50 * n, np.uint8) for n in range(3)])
         made.store(drawn.image(cine, frames=3, SOPInstanceUID=FILM, FrameTime="100"))
         yield found
 
