@@ -1,7 +1,7 @@
 """A power cut while images come in: every process killed at a seeded moment, then the proof.
 
 What was acknowledged is there after the restart, what is there is whole, and the chain holds.
-Called by the walk (10 cuts) and the soak test (200 cuts).
+Called by the walk (6 cuts and 4) and the soak test (200 cuts).
 """
 
 from __future__ import annotations

@@ -101,21 +101,20 @@ def test_a_document_goes_first_and_its_metadata_after_it(
     assert get_all(client, patient) == set()
 
 
-def test_what_was_removed_stays_removed_after_a_restart(engine_dsn: str | None) -> None:
-    with RunningPianku(dsn=engine_dsn, flags=("--no-load",)) as running:
-        client = SoapClient(running.http)
-        authority = running.demo["assigning_authority"]
-        assert mllp.accepted(mllp.send(running.mllp_port, mllp.admission("KEPT", authority)))
-        patient = f"KEPT^^^&{authority}&ISO"
-        one, two = (submission(entry(patient)) for _ in range(2))
-        for asked in (one, two):
-            assert xds.status(register(client, asked)) == xds.SUCCESS
-        named = [one.submission_set, *one.entries, *one.associations]
-        assert xds.status(remove_metadata(client, *named)) == xds.SUCCESS
-        assert running.stop() == 0
-        running.start()
-        client = SoapClient(running.http)
-        (left,) = xds.find_documents(client, patient)
-        assert left.get("id") == f"urn:uuid:{two.entries[0].entry_uuid}"
-        again = remove_metadata(client, *named)
-        assert xds.errors(again) == ["UnresolvedReferenceException"]
+def test_what_was_removed_stays_removed_after_a_restart(pianku: RunningPianku) -> None:
+    client = SoapClient(pianku.http)
+    authority = pianku.demo["assigning_authority"]
+    assert mllp.accepted(mllp.send(pianku.mllp_port, mllp.admission("KEPT", authority)))
+    patient = f"KEPT^^^&{authority}&ISO"
+    one, two = (submission(entry(patient)) for _ in range(2))
+    for asked in (one, two):
+        assert xds.status(register(client, asked)) == xds.SUCCESS
+    named = [one.submission_set, *one.entries, *one.associations]
+    assert xds.status(remove_metadata(client, *named)) == xds.SUCCESS
+    assert pianku.stop() == 0
+    pianku.start()
+    client = SoapClient(pianku.http)
+    (left,) = xds.find_documents(client, patient)
+    assert left.get("id") == f"urn:uuid:{two.entries[0].entry_uuid}"
+    again = remove_metadata(client, *named)
+    assert xds.errors(again) == ["UnresolvedReferenceException"]

@@ -20,9 +20,9 @@ from tests.support.soap import SoapClient
 pytestmark = pytest.mark.tender("R-6.2.19.3")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own(engine_dsn: str | None) -> Generator[RunningPianku]:
-    """An installation of one's own: its ledger will be damaged."""
+    """An installation of one's own: its ledger will be damaged, by the last test."""
     with RunningPianku(dsn=engine_dsn, flags=("--no-load",)) as running:
         yield running
 
