@@ -15,6 +15,7 @@ from repository.instances import charsets
 from repository.instances.elements import UNDEFINED, Dataset, Octets, Short, Walker
 from repository.instances.part10 import (
     DEFLATED_EXPLICIT,
+    MAX_INFLATED,
     encoding_of,
     inflate,
     read_meta,
@@ -35,6 +36,7 @@ SERIES_INSTANCE_UID: Final = 0x0020000E
 MAX_HEADER: Final = 256 << 20
 """The largest header we read of a stored object."""
 _FIRST_READ: Final = 16 << 10
+_FIRST_INFLATED: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,23 +183,31 @@ def identify(octets: Octets, transfer_syntax: str | None = None) -> InstanceHead
 
 
 def read_header_of(
-    read: Callable[[int, int], bytes], size: int, transfer_syntax: str | None = None
+    read: Callable[[int, int], bytes],
+    size: int,
+    transfer_syntax: str | None = None,
+    *,
+    most: int = MAX_HEADER,
 ) -> InstanceHeader:
     """Read a header through `read(offset, length)`, taking more octets only when needed."""
     wanted = min(size, _FIRST_READ)
     octets = read(0, wanted)
     while True:
         try:
-            return _read(octets, transfer_syntax)
+            header = _read(octets, transfer_syntax)
+            if header.pixels is not None or len(octets) >= size:
+                return header
+            # What we read ends between two elements: others may follow.
+            wanted = min(size, 2 * len(octets))
         except Short as short:
             if len(octets) >= size:
                 raise TruncatedInstance("the data set ends in the middle of an element") from None
             wanted = min(size, max(short.needed + _FIRST_READ, 2 * len(octets)))
-        except TruncatedInstance:
+        except (TruncatedInstance, MissingAttribute):
             if len(octets) >= size:
                 raise
             wanted = min(size, 4 * len(octets))
-        if wanted > MAX_HEADER:
+        if wanted > most:
             raise too_large(wanted)
         more = read(len(octets), wanted - len(octets))
         if not more:
@@ -212,17 +222,29 @@ def _read(
     if transfer_syntax is None:
         meta = read_meta(octets)
         transfer_syntax, start = meta.transfer_syntax, meta.dataset_offset
-    complete = True
     if transfer_syntax == DEFLATED_EXPLICIT:
-        octets, complete = inflate(octets[start:])
-        start = 0
+        return _read_deflated(octets[start:], stop_after)
+    return _walked(octets, start, transfer_syntax, stop_after)
+
+
+def _read_deflated(octets: Octets, stop_after: int) -> InstanceHeader:
+    """Inflate no more than the header takes: what follows may be a thousand times its size."""
+    for most in (_FIRST_INFLATED, MAX_INFLATED):
+        plain, more_follows = inflate(octets, most)
+        try:
+            header = _walked(plain, 0, DEFLATED_EXPLICIT, stop_after)
+            if header.pixels is not None or not (more_follows and header.complete):
+                return header
+        except (Short, MissingAttribute):
+            if not more_follows:
+                # In octets of the file, of which there may be more.
+                raise
+    raise too_large(MAX_INFLATED)
+
+
+def _walked(octets: Octets, start: int, transfer_syntax: str, stop_after: int) -> InstanceHeader:
     walker = Walker(octets)
-    try:
-        dataset = walker.top_level(start, encoding_of(transfer_syntax), stop_after)
-    except Short as short:
-        if transfer_syntax == DEFLATED_EXPLICIT and not complete and len(octets):
-            raise too_large(short.needed) from None
-        raise
+    dataset = walker.top_level(start, encoding_of(transfer_syntax), stop_after)
     pixels = None
     if walker.pixels is not None:
         tag, vr, offset, length = walker.pixels

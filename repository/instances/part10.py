@@ -106,16 +106,17 @@ def _meta_end(octets: Octets) -> int:
     return position
 
 
-def inflate(octets: Octets) -> tuple[bytes, bool]:
-    """Inflate a deflated data set (PS3.5 A.5); tells whether all of it is there."""
+def inflate(octets: Octets, most: int = MAX_INFLATED) -> tuple[bytes, bool]:
+    """Inflate up to `most` octets of a deflated data set (PS3.5 A.5); tells whether more follow.
+
+    What `octets` themselves leave out is not told.
+    """
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        plain = inflater.decompress(octets, MAX_INFLATED)
+        plain = inflater.decompress(octets, most)
     except zlib.error:
         raise MalformedInstance("the deflated data set cannot be inflated") from None
-    if inflater.unconsumed_tail:
-        return plain, False
-    return plain, inflater.eof
+    return plain, bool(inflater.unconsumed_tail) and not inflater.eof
 
 
 def too_large(size: int) -> HeaderTooLarge:

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import tracemalloc
 import warnings
 from functools import cache
 from io import BytesIO
@@ -29,6 +30,7 @@ from repository.instances.elements import Walker
 from repository.instances.header import identify, read_header, read_header_of
 from repository.instances.part10 import encoding_of, file_meta, read_meta
 from repository.instances.refusals import (
+    HeaderTooLarge,
     MissingAttribute,
     NestedTooDeep,
     NotPart10,
@@ -256,3 +258,37 @@ def test_mutated_files_end_in_a_header_or_a_refusal(seed):
 def test_random_octets_end_in_a_refusal(octets, transfer_syntax):
     with pytest.raises(Refusal):
         read_header(octets, transfer_syntax)
+
+
+@pytest.mark.parametrize("off", [-2, 0, 2])
+def test_a_first_read_that_ends_between_two_elements_is_not_the_end(off):
+    short = made(ImageComments="c" * 100, Rows=1, Columns=1, BitsAllocated=8, PixelData=b"\0\0")
+    at = short.index(b"\x28\x00\x10\x00US")  # where the group of the image begins
+    comments = "c" * (100 + (16 << 10) - at + off)
+    octets = made(ImageComments=comments, Rows=1, Columns=1, BitsAllocated=8, PixelData=b"\0\0")
+
+    header = read_header_of(lambda offset, length: octets[offset : offset + length], len(octets))
+
+    assert header.pixels is not None
+    assert header.dataset.integer(0x00280010) == 1
+
+
+def test_a_deflated_header_longer_than_the_first_read_is_fetched_in_steps():
+    noise = random.Random(1).randbytes(30_000).hex()
+    octets = made(str(DeflatedExplicitVRLittleEndian), TextValue=noise)
+
+    header = read_header_of(lambda offset, length: octets[offset : offset + length], len(octets))
+
+    assert header.text(0x0040A160) == noise
+
+
+def test_no_more_is_inflated_than_the_header_takes():
+    bomb = made(str(DeflatedExplicitVRLittleEndian), EncapsulatedDocument=bytes(200 << 20))
+    tracemalloc.start()
+    try:
+        assert identify(bomb).study_uid == "1.2.3"
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(HeaderTooLarge):
+        read_header(bomb)
