@@ -32,7 +32,8 @@ Samples: TypeAlias = "NDArray[Any]"
 
 MAX_FRAME_OCTETS: Final = 1 << 29
 """The largest decoded frame we make."""
-_HTJ2K: Final = frozenset(f"1.2.840.10008.1.2.4.20{n}" for n in (1, 2, 3))
+_JPEG_2000: Final = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203))
+"""And HTJ2K. By OpenJPEG itself: GDCM ends the process when header and stream disagree."""
 _RLE: Final = "1.2.840.10008.1.2.5"
 _EXTENDED: Final = "1.2.840.10008.1.2.4.51"
 _ITEM: Final = struct.Struct("<HHI").pack
@@ -138,8 +139,8 @@ def _compressed(
     stream = codestream(octets)
     if stream is not None:
         _checked(stream, options)
-    if syntax in _HTJ2K:
-        return _htj2k(octets, options, stream)
+    if syntax in _JPEG_2000:
+        return _jpeg_2000(octets, options, stream)
     if syntax == _EXTENDED and stream is not None and stream.precision > 8:
         if stream.process != SEQUENTIAL_12 or stream.components != 1:
             raise NotRenderable("this process of JPEG Extended is not decoded")
@@ -222,11 +223,13 @@ def _run_lengths(octets: bytes, options: dict[str, Any], *, raw: bool) -> tuple[
     photometric = str(options["photometric_interpretation"])
     if raw or photometric not in {"YBR_FULL", "YBR_FULL_422"}:
         return samples, photometric
+    if samples.dtype != np.uint8 or count != 3:
+        raise NotRenderable("colour of this depth is not decoded")
     rgb: Samples = convert_color_space(samples, "YBR_FULL", "RGB")
     return rgb, "RGB"
 
 
-def _htj2k(
+def _jpeg_2000(
     octets: bytes, options: dict[str, Any], stream: Codestream | None
 ) -> tuple[Samples, str]:
     from openjpeg.utils import decode as decode_j2k  # noqa: PLC0415 - heavy and rare
@@ -234,9 +237,9 @@ def _htj2k(
     try:
         samples: Samples = decode_j2k(octets)
     except Exception as problem:  # openjpeg raises RuntimeError, ValueError and others
-        raise NotRenderable("the HTJ2K frame cannot be decoded") from problem
+        raise NotRenderable("the JPEG 2000 frame cannot be decoded") from problem
     if samples.shape[:2] != (options["rows"], options["columns"]):
-        raise NotRenderable("the HTJ2K frame is not of the size that the header tells")
+        raise NotRenderable("the JPEG 2000 frame is not of the size that the header tells")
     photometric = str(options["photometric_interpretation"])
     if photometric in {"YBR_RCT", "YBR_ICT"}:
         photometric = "RGB"
