@@ -73,7 +73,7 @@ class MetadataParts:
 def _json(octets: bytes) -> list[dict[str, Any]]:
     try:
         told = _decode(octets)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise MalformedInstance("the metadata are not JSON") from None
     found = told if isinstance(told, list) else [told]
     if not all(_is_dataset(one) for one in found):

@@ -20,6 +20,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 
+from kernel.refusals import Refusal
 from repository.instances.part10 import (
     EXPLICIT_VR_LITTLE,
     IMPLEMENTATION_CLASS_UID,
@@ -75,6 +76,15 @@ def compose(metadata: Mapping[str, Any], bulk: Mapping[str, Bulk], *, study_uid:
 
     `study_uid` is that of the path, for metadata that name none.
     """
+    try:
+        return _composed(metadata, bulk, study_uid)
+    except Refusal:
+        raise
+    except Exception as problem:  # values of any kind may stand where one kind is expected
+        raise MalformedInstance("the metadata cannot be written as a data set") from problem
+
+
+def _composed(metadata: Mapping[str, Any], bulk: Mapping[str, Bulk], study_uid: str) -> Composed:
     members = {tag: value for tag, value in metadata.items() if not tag.startswith("0002")}
     pixels = members.pop(_PIXEL_DATA, None)
     dataset = _dataset(members, bulk)
@@ -88,10 +98,7 @@ def compose(metadata: Mapping[str, Any], bulk: Mapping[str, Bulk], *, study_uid:
     if pixels is not None:
         syntax, added = _add_pixels(dataset, pixels, bulk)
         completed = completed or added
-    try:
-        return Composed(_written(dataset, syntax), completed)
-    except Exception as problem:  # pydicom raises what its value checks raise
-        raise MalformedInstance("the metadata cannot be written as a data set") from problem
+    return Composed(_written(dataset, syntax), completed)
 
 
 def _dataset(members: Mapping[str, Any], bulk: Mapping[str, Bulk]) -> Dataset:
