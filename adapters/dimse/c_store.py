@@ -28,6 +28,8 @@ from workflows.gather_instances import Offer
 log = logging.getLogger("pianku.dimse")
 _STAGE: Final = 1 << 18
 _HEAD: Final = 64 << 10
+_LOOKED_THROUGH: Final = 64 << 20
+"""Octets of a data set that are looked through for its identifiers, on each association."""
 
 
 class StoreScp:
@@ -154,4 +156,4 @@ class _Reception:
         except (TruncatedInstance, MissingAttribute):
             if self._received <= len(self._head):
                 raise
-        return read_header_of(incoming.read, incoming.size)
+        return read_header_of(incoming.read, incoming.size, most=_LOOKED_THROUGH)

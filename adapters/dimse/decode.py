@@ -6,6 +6,7 @@ Little Endian), D.3.3 (negotiation items). Pure; called by `upper_layer.py` and 
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 _FIXED: Final = 68
 _PDU_HEAD: Final = struct.Struct(">BBL")
 _NO_DATASET: Final = 0x0101
+_SYNTAX: Final = re.compile(r"[0-9.]{1,64}")
+"""Like a UID: peers name private syntaxes by what breaks the finer rules of PS3.5 9.1."""
 
 
 class InvalidPdu(ValueError):  # noqa: N818 - says what is so
@@ -172,6 +175,9 @@ def _proposed(value: bytes) -> ProposedContext:
             abstract.append(_uid(inner))
         elif kind == 0x40:
             transfer.append(_uid(inner))
+    # What is no UID would be told again in the answer, longer than its item can be.
+    if not all(map(_SYNTAX.fullmatch, (*abstract, *transfer))):
+        raise InvalidPdu("a syntax is named by something that is no UID")
     if len(abstract) != 1 or not transfer:
         raise InvalidPdu("a presentation context needs one abstract and some transfer syntaxes")
     return ProposedContext(value[0], abstract[0], tuple(transfer))

@@ -12,7 +12,7 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from adapters.dimse.limits import Limits
 
@@ -21,6 +21,7 @@ _AHEAD: Final = 4 << 10
 """Read beyond what is asked for, at most: heads come through the buffer, pixels past it."""
 _PARTS: Final = 512
 """Pieces that one system call gathers, at most (Linux takes 1024)."""
+_AT_ONCE_SECONDS: Final = 0.01
 _LINGER_SECONDS: Final = 2.0
 _LINGER_OCTETS: Final = 4 << 20
 
@@ -46,6 +47,8 @@ class Wire:
         self._began = 0.0
         self._received = 0
         self._deadline = 0.0
+        self._waited = 0.0
+        self._taken = 0
         self._tls = isinstance(sock, ssl.SSLSocket)
         self._whole = 0 if self._tls else socket.MSG_WAITALL
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -108,12 +111,9 @@ class Wire:
 
     def send(self, octets: bytes | bytearray | memoryview) -> None:
         """Send all of `octets`; raises PeerClosed, PeerStalled."""
-        try:
-            self._sock.sendall(octets)
-        except (TimeoutError, BlockingIOError, ssl.SSLWantWriteError):
-            raise PeerStalled("the peer takes nothing") from None
-        except OSError as problem:
-            raise PeerClosed(str(problem)) from None
+        left = memoryview(octets)
+        while left:
+            left = left[self._give(self._sock.send, left) :]
 
     def send_parts(self, parts: list[bytes | memoryview]) -> None:
         """Send all of `parts`, in order and in few system calls; raises PeerClosed, PeerStalled."""
@@ -122,12 +122,7 @@ class Wire:
             return
         at = 0
         while at < len(parts):
-            try:
-                sent = self._sock.sendmsg(parts[at : at + _PARTS])
-            except (TimeoutError, BlockingIOError):
-                raise PeerStalled("the peer takes nothing") from None
-            except OSError as problem:
-                raise PeerClosed(str(problem)) from None
+            sent = self._give(self._sock.sendmsg, parts[at : at + _PARTS])
             while at < len(parts) and sent >= len(parts[at]):
                 sent -= len(parts[at])
                 at += 1
@@ -150,6 +145,25 @@ class Wire:
         """Close at once."""
         with suppress(OSError):
             self._sock.close()
+
+    def _give(self, call: Callable[[Any], int], octets: Any) -> int:
+        """Make one system call that sends; returns how many octets went."""
+        began = time.monotonic()
+        try:
+            count = call(octets)
+        except (TimeoutError, BlockingIOError, ssl.SSLWantWriteError):
+            raise PeerStalled("the peer takes nothing") from None
+        except OSError as problem:
+            raise PeerClosed(str(problem)) from None
+        waited = time.monotonic() - began
+        if waited > _AT_ONCE_SECONDS:
+            # Only the time in which he made us wait counts, of the whole association.
+            self._waited += waited
+            self._taken += count
+            over = self._waited - self._limits.slow_grace_seconds
+            if over > 0 and self._taken < over * self._limits.slow_rate:
+                raise PeerStalled("the peer takes too slowly")
+        return count
 
     def _compact(self) -> None:
         waiting = self._end - self._start
