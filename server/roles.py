@@ -93,13 +93,13 @@ class _Server(uvicorn.Server):
 def _web(
     installation: Installation, listener: socket.socket, tell_ready: Callable[[], None]
 ) -> None:
-    from server.tls import PeerCertificateProtocol  # noqa: PLC0415 - a role loads only its own
+    from server.slow_peers import PatientProtocol  # noqa: PLC0415 - a role loads only its own
     from server.web_door import web_app  # noqa: PLC0415
 
     settings = installation.settings.http
     config = uvicorn.Config(
         web_app(installation),
-        http=PeerCertificateProtocol,
+        http=PatientProtocol,
         loop="uvloop",
         lifespan="off",
         ws="none",
