@@ -85,12 +85,12 @@ def outside() -> list[Sample]:
 def generated() -> list[Sample]:
     """Return a small study of every kind, and an image in every transfer syntax we can write."""
     made = [
-        _sample(f"{kind} {number}", part10(dataset))
+        sample(f"{kind} {number}", part10(dataset))
         for kind in KINDS
         for number, dataset in enumerate(generate(kind, seed=11)[:3])
     ]
-    made += [_sample(UID(syntax).name, _in_syntax(syntax)) for syntax in MADE]
-    made += [_sample(name, _video(syntax)) for syntax, name in VIDEO.items()]
+    made += [sample(UID(syntax).name, _in_syntax(syntax)) for syntax in MADE]
+    made += [sample(name, _video(syntax)) for syntax, name in VIDEO.items()]
     return made
 
 
@@ -198,15 +198,16 @@ def _read(files: Iterable[Path]) -> Iterator[Sample]:
             continue
         octets = path.read_bytes()
         if all(named):
-            yield _sample(path.name, octets)
+            yield sample(path.name, octets)
         elif "PixelData" in dataset:
             # A codec's sample that belongs to no study yet.
             dataset.StudyInstanceUID = stable_uid("corpus", "study", path.name)
             dataset.SeriesInstanceUID = stable_uid("corpus", "series", path.name)
-            yield _sample(path.name, part10(dataset))
+            yield sample(path.name, part10(dataset))
 
 
-def _sample(name: str, octets: bytes) -> Sample:
+def sample(name: str, octets: bytes) -> Sample:
+    """Return a file with what identifies it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = pydicom.dcmread(io.BytesIO(octets), stop_before_pixels=True)
