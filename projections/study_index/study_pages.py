@@ -7,7 +7,6 @@ is found in indexes alone and only its rows are read. Called by `search.py`.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -20,13 +19,10 @@ from projections.study_index.matching import arms
 
 Clause = sa.ColumnElement[bool]
 
-_WEIGHT: Final = 800
+_WEIGHTS: Final = {"sqlite": 800, "postgresql": 2000}
 """Walking to a page costs reach / matches of all studies, sorting the matches all of them: the
-two are even at the root of both, here for a million studies. Far fewer studies walk fast anyway."""
-
-
-_PROBED: Final = 50_000
-"""The most entries that are counted to compare indexes."""
+two are even at the root of both, here for a million studies. Far fewer studies walk fast anyway.
+PostgreSQL walks in rows, SQLite in an index that holds all that is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,9 @@ class StudyPages:
     ) -> list[RowMapping]:
         """Return a page of rows."""
         studies = self._studies
-        keys = self._keys(self._narrowest(int(_WEIGHT * math.sqrt(offset + limit + 1))))
+        even = int(_WEIGHTS[self._connection.dialect.name] * math.sqrt(offset + limit + 1))
+        least, narrowest = self._narrowest(even)
+        keys = self._keys(narrowest if least < even else None)
         if len(keys) == 1:
             page = newest(keys[0], studies.c).offset(offset).limit(limit).subquery()
         else:
@@ -80,7 +78,8 @@ class StudyPages:
     def count(self, most: int) -> int:
         """Return how many match, or `most` when there are as many or more."""
         # Walking on from the page to that many takes longer than counting in any index.
-        keys = self._keys(self._narrowest(sys.maxsize))
+        _, narrowest = self._narrowest(most)
+        keys = self._keys(narrowest)
         found = [count(self._connection, one, most) for one in keys]
         if len(found) == 1 or max(found) >= most:
             return max(found)
@@ -97,29 +96,23 @@ class StudyPages:
         return [keys.where(arm) for arm in narrowest.arms]
 
     def _other(self, condition: Condition) -> Clause:
-        if not condition.arms or condition.by_date or not self._without_statistics:
+        is_postgres = self._connection.dialect.name == "postgresql"
+        if not condition.arms or condition.by_date or is_postgres:
             return condition.clause
         # SQLite would take any index that fits; a CASE it looks into for every row of ours.
         return sa.case((condition.clause, 1), else_=0) == 1
 
-    def _narrowest(self, most: int) -> Condition | None:
-        """Return the condition whose index to go by; None: walk by date to the end of the page.
+    def _narrowest(self, most: int) -> tuple[int, Condition | None]:
+        """Return the condition that narrows most and how far; `most` says "so many or more".
 
-        Fewer than `most` meet it.
+        None goes by an index of its own: then studies are walked along by date.
         """
         candidates = [one for one in self._conditions if one.arms]
-        if not candidates or not self._without_statistics:
-            return None
-        if len(candidates) == 1 and most == sys.maxsize:
-            return candidates[0]
-        counted = [(self._probe(one, min(most, _PROBED)), one) for one in candidates]
-        least, best = min(counted, key=lambda pair: pair[0])
-        return best if least < most else None
-
-    @property
-    def _without_statistics(self) -> bool:
-        """PostgreSQL knows how common a value is and plans by it; SQLite guesses."""
-        return self._connection.dialect.name == "sqlite"
+        if not candidates:
+            return most, None
+        counted = [(self._probe(one, most), one) for one in candidates]
+        # Where both are common: a range of dates is read in one piece.
+        return min(counted, key=lambda pair: (min(pair[0], most), not pair[1].by_date))
 
     def _probe(self, condition: Condition, most: int) -> int:
         """Return how many entries of indexes meet the arms; stops looking at `most` in each."""

@@ -75,7 +75,7 @@ def conditions(studies, *keys, fuzzy=False):
 def test_every_way_finds_the_same_in_the_same_order(
     studies, connection, monkeypatch, weight, keys, fuzzy
 ):
-    monkeypatch.setattr(study_pages, "_WEIGHT", weight)
+    monkeypatch.setattr(study_pages, "_WEIGHTS", {"sqlite": weight})
     wanted = conditions(studies, *keys, fuzzy=fuzzy)
     plain = study_pages.newest(
         sa.select(studies.c.study_uid).where(*(one.clause for one in wanted)), studies.c
@@ -116,7 +116,7 @@ def test_an_exact_key_is_known_as_such(studies):
     ],
 )
 def test_a_page_is_found_in_an_index_alone(studies, connection, monkeypatch, keys, weight, index):
-    monkeypatch.setattr(study_pages, "_WEIGHT", weight)
+    monkeypatch.setattr(study_pages, "_WEIGHTS", {"sqlite": weight})
     asked = []
 
     def note(_connection, _cursor, statement, parameters, *_more):
