@@ -136,11 +136,15 @@ def test_images_start_a_step_and_a_complete_study_ends_it(port, archive):
     )
     archive.ledger.append(studies.complete(study, version, Envelope()))
     assert accessions(port) == ["ACC-B", "ACC-C"]
+    # Who asks for what ended by its status is told.
+    ended = {"ScheduledProcedureStepStatus": "COMPLETED"}
+    assert accessions(port, step=ended) == ["ACC-A"]
 
 
 def test_a_cancelled_order_is_off_the_worklist(port, archive):
     PlaceOrders(archive.ledger, archive.patient_keys).cancel(stable("B"))
     assert accessions(port) == ["ACC-A", "ACC-C"]
+    assert accessions(port, step={"ScheduledProcedureStepStatus": "CANCELED"}) == ["ACC-B"]
 
 
 def test_a_merged_patient_is_scheduled_under_the_surviving_identifier(port, archive):
