@@ -20,6 +20,7 @@ from adapters.dicomweb.wado_uri import WadoUri
 from projections.permissions.policy import clause
 from tests.support import drawn
 from tests.support.archive import instance, stable
+from tests.support.correcting import correct
 from tests.support.imaging import imaging
 
 EXPLICIT, IMPLICIT, J2K = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.4.90"
@@ -116,6 +117,22 @@ def test_rad55_the_asked_transfer_syntax_else_the_default_one(door, asked, given
     assert read(answer).file_meta.TransferSyntaxUID == given
     assert answer.headers["content-type"].endswith(f"transfer-syntax={given}")
     assert np.array_equal(read(answer).pixel_array, ds.pixel_array)
+
+
+@pytest.mark.tender("R-6.3.4")
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_rad55_a_file_has_its_corrected_header(door, syntax):
+    ds = instance()
+    (file,) = door.made.store(ds)
+    correct(door.made.house.facts, door.made.index, str(ds.StudyInstanceUID))
+    query = {"contentType": "application/dicom", "transferSyntax": syntax}
+    answer = door.get(ds, **query)
+    assert (str(read(answer).PatientName), read(answer).PatientID) == ("Li^Si=李^四", "RIGHT-1")
+    assert read(answer).file_meta.TransferSyntaxUID == syntax
+    assert read(answer).PixelData == ds.PixelData
+    assert "no-cache" in answer.headers["cache-control"]
+    assert door.get(ds, **{**query, "transferSyntax": "*"}, original="true").content == file
+    assert door.accesses()[-1].detail == "original"
 
 
 def test_rad55_a_picture_is_the_default_of_a_single_frame(door):

@@ -474,3 +474,21 @@ def test_nothing_else_differs(stored, changes):
     assert after.file_meta == before.file_meta
     stored_json = to_json(read_header(stored), b"http://h/bulkdata")
     assert now == json.loads(corrected_object(stored_json, changes))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([EXPLICIT, IMPLICIT, BIG, DEFLATED, RLE]),
+    st.lists(st.tuples(st.integers(132, 700), st.integers(0, 255)), min_size=1, max_size=6),
+    st.integers(200, 5000),
+)
+def test_damaged_files_are_refused_or_taken_never_a_crash(syntax, damage, length):
+    octets = bytearray(made(syntax, SpecificCharacterSet="GB18030", PatientName="Li=李^四"))
+    for at, value in damage:
+        if at < len(octets):
+            octets[at] = value
+    damaged = bytes(octets[:length])
+    try:
+        composed(damaged, {"00100010": {"vr": "PN", "Value": ["한^글"]}, **WHEN})
+    except Refusal:
+        return
