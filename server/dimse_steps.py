@@ -40,10 +40,10 @@ _MEANINGS: Final = {
 
 def create(peer: Peer, keys: Sequence[str], uid: str) -> tuple[str, int]:
     """Begin a step; returns its SOP Instance UID and the status."""
-    step = _new_step(peer.calling, identifier(keys))
+    step, made = _new_step(peer.calling, identifier(keys)), uid or str(generate_uid())
     with associated(peer, [(_MPPS, ())]) as association:
-        answer, _ = association.send_n_create(step, _MPPS, uid or generate_uid())
-    return str(answer.get("AffectedSOPInstanceUID", uid)), status_of(answer)
+        answer, _ = association.send_n_create(step, _MPPS, made)
+    return made, status_of(answer)
 
 
 def end(peer: Peer, uid: str, paths: Iterable[Path], *, reason: str = "") -> int:

@@ -22,8 +22,10 @@ from kernel.ledger.ledger import EventLedger, open_postgres, open_sqlite
 from kernel.ledger.sealing import KeyRing, MemoryRing
 from kernel.ledger.topics import TopicTable
 from kernel.refusals import Forbidden, Unauthenticated
+from projections.availability import projection as availability_view
 from projections.commitments import projection as commitments_view
 from projections.database import ViewsDatabase, postgres_engine, sqlite_engine
+from projections.procedure_steps import projection as procedure_steps_view
 from projections.runner import Runner
 from projections.storage_map import projection as storage_map
 from projections.storage_map.view import StorageMap
@@ -32,10 +34,12 @@ from projections.study_index.search import Searches
 from projections.study_index.view import StudyIndex
 from projections.worklist import projection as worklist_view
 from registry.access.values import NO_LIMITS, AeLimits, Resource, Subject
+from registry.availability import events as availability
 from registry.commitments import events as commitments
 from registry.documents import events as documents
 from registry.orders import events as orders
 from registry.patients import events as patients
+from registry.procedure_steps import events as procedure_steps
 from registry.studies import events as studies
 from repository.instances.header import identify
 from repository.instances.stored import StoredInstances
@@ -45,9 +49,10 @@ from workflows.identify_patient import PatientPolicy
 from workflows.store_instances import InstanceIntake
 
 AUTHORITY = "1.2.826.0.1.3680043.10.99"
+_ROOMS = (studies, patients, documents, objects, commitments, orders)
 FACTS = [
     fact
-    for room in (studies, patients, documents, objects, commitments, orders)
+    for room in (*_ROOMS, procedure_steps, availability)
     for fact in vars(room).values()
     if isinstance(fact, type) and getattr(fact, "TOPIC", None)
 ]
@@ -138,6 +143,8 @@ class Views:
                 storage_map.spec(source),
                 commitments_view.SPEC,
                 worklist_view.SPEC,
+                procedure_steps_view.SPEC,
+                availability_view.SPEC,
             ],
             {"facts": ledger.head},
         )

@@ -6,6 +6,7 @@ import server.event_catalogue
 from adapters.dimse import faults
 from adapters.dimse.contexts import Operation
 from kernel.refusals import Conflict, Forbidden, Refusal, Unavailable, leaves
+from registry.procedure_steps.refusals import AttributeMissing, ProcedureStepEnded
 from registry.studies.refusals import InstanceDiffers, InstanceMismatch
 from repository.tiers.ports import StorageUnavailable
 
@@ -36,6 +37,13 @@ def test_rejections():
     assert faults.rejection(Forbidden()) == (1, 1, 3)
     assert faults.rejection(Unavailable()) == (2, 3, 1)
     assert faults.rejection(Refusal()) == (1, 1, 1)
+
+
+def test_a_refusal_names_the_attribute_and_says_what_is_no_longer_updated():
+    named = faults.particulars(AttributeMissing(tag="00400253"))
+    assert named == {0x1005: b"\x40\x00\x53\x02"}
+    assert faults.particulars(ProcedureStepEnded()) == {0x0903: 0xA710}
+    assert faults.particulars(Conflict()) == {}
 
 
 def test_a_comment_fits_its_vr():
