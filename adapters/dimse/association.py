@@ -205,9 +205,10 @@ class Association:
             return faults.NO_SUCH_PROTOCOL_VERSION
         if request.application_context != APPLICATION_CONTEXT:
             return faults.NO_SUCH_APPLICATION_CONTEXT
-        self.gives_originals = request.called_ae == (self.limits.original_ae_title or None)
-        if request.called_ae != self.ae_title and not self.gives_originals:
-            return faults.CALLED_AE_UNKNOWN
+        if request.called_ae != self.ae_title:
+            self.gives_originals = request.called_ae == (self.limits.original_ae_title or None)
+            if not self.gives_originals:
+                return faults.CALLED_AE_UNKNOWN
         try:
             self.subject = self.guard.ae_subject(
                 request.calling_ae, self._address, self._fingerprint
