@@ -57,7 +57,12 @@ class MovedInstances:
     def __init__(self, tables: MoveTables) -> None:
         self._redirects, self._reassigned = tables.redirects, tables.reassigned
         self._any = False
-        """Something was ever moved: else a batch costs no look."""
+        """Something was ever moved."""
+        self._looked = False
+
+    def begin(self) -> None:
+        """Begin a batch: whether anything was ever moved is looked up once in each."""
+        self._looked = False
 
     def placed(self, connection: Connection, fact: InstancesStored) -> Sequence[InstancesStored]:
         """Return a fact as it is to be applied: in parts, if its series went different ways."""
@@ -157,7 +162,8 @@ class MovedInstances:
             connection.execute(self._reassigned.insert(), new)
 
     def _is_needed(self, connection: Connection) -> bool:
-        if not self._any:
+        if not self._any and not self._looked:
+            self._looked = True
             self._any = any(
                 connection.execute(sa.select(table.c.study_uid).limit(1)).first() is not None
                 for table in (self._redirects, self._reassigned)

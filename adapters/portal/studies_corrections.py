@@ -148,6 +148,11 @@ def routes(portal: Portal) -> APIRouter:
 
         return _done(portal, request, study_uid, work)
 
+    _add_history(router, portal)
+    return router
+
+
+def _add_history(router: APIRouter, portal: Portal) -> None:
     @router.get("/studies/{study_uid}/corrections")
     def list_corrections(study_uid: str, request: Request) -> list[ActOnStudy]:
         """Tell what was ever done to a study, oldest first."""
@@ -181,8 +186,6 @@ def routes(portal: Portal) -> APIRouter:
                 )
                 for one in acts
             ]
-
-    return router
 
 
 def _done(

@@ -56,6 +56,7 @@ class StorageMapProjection:
     def apply(self, connection: Connection, events: Sequence[Recorded]) -> None:
         """Turn events into rows."""
         rows: list[dict[str, object]] = []
+        self._moved.begin()
         for recorded, told in self._merged.following(connection, events):
             if isinstance(told, InstancesStored):
                 for part in self._moved.placed(connection, told):

@@ -63,6 +63,7 @@ class StudyIndexProjection:
         work = Work(connection, self._tables)
         touched = {e.fact.study_uid for e in events if isinstance(e.fact, InstancesStored)}
         work.load(touched)
+        self._moved.begin()
         for event, told in self._merged.following(connection, events):
             match told:
                 case InstancesStored() as fact:
