@@ -15,10 +15,12 @@ from typing import Final
 from benchmarks.images import Image
 from benchmarks.load import load
 from benchmarks.measuring import Report, Target, interleaved, settle
+from benchmarks.static_files import frame_path, static_files
 from tests.support.running import cpu_seconds
 
 FRAME: Final = {"Accept": 'multipart/related; type="application/octet-stream"'}
 INSTANCE: Final = {"Accept": 'multipart/related; type="application/dicom"'}
+JPEG: Final = {"Accept": "image/jpeg"}
 JSON: Final = {"Accept": "application/dicom+json"}
 _SECONDS: Final = 4
 
@@ -33,13 +35,24 @@ def ask(target: Target, path: str, headers: dict[str, str]) -> bytes:
 
 def frames(report: Report, targets: Sequence[Target], images: Sequence[Image]) -> None:
     """Ask for 512 KB frames by 1, 16 and 64 connections."""
-    paths = [f"/studies/{i.study_uid}/series/{i.series_uid}/instances/{i.sop_uid}/frames/1"
+    paths = [frame_path(image) for image in images]
+    with static_files(images) as files:
+        asked = [*targets, files] if files is not None else targets
+        for target in asked:
+            body = ask(target, paths[0], FRAME)
+            if images[0].part10[-524288:] not in body:
+                raise RuntimeError(f"{target.name} returned another frame")
+        _rates(report, asked, paths, FRAME, "WADO-RS frame (512 KB)")
+
+
+def rendered(report: Report, targets: Sequence[Target], images: Sequence[Image]) -> None:
+    """Ask for rendered JPEG images of 512x512 by 16 connections."""
+    paths = [f"/studies/{i.study_uid}/series/{i.series_uid}/instances/{i.sop_uid}/rendered"
              for i in images]  # fmt: skip
     for target in targets:
-        body = ask(target, paths[0], FRAME)
-        if images[0].part10[-524288:] not in body:
-            raise RuntimeError(f"{target.name} returned another frame")
-    _rates(report, targets, paths, FRAME, "WADO-RS frame (512 KB)")
+        if ask(target, paths[0], JPEG)[:2] != b"\xff\xd8":
+            raise RuntimeError(f"{target.name} returned no JPEG")
+    _rates(report, targets, paths, JPEG, "WADO-RS rendered JPEG (512x512)", connections=(16,))
 
 
 def instances(report: Report, targets: Sequence[Target], images: Sequence[Image]) -> None:

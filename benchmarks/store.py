@@ -24,7 +24,7 @@ from tests.support.peers import peer, program
 
 _COUNT: Final = "00201208"
 _JSON: Final = "application/dicom+json"
-_BOUNDARY: Final = "pianku-benchmark-boundary"
+BOUNDARY: Final = "pianku-benchmark-boundary"
 
 
 def c_store(report: Report, targets: Sequence[Target], folder: Path, press: Press) -> None:
@@ -97,7 +97,7 @@ def stow(report: Report, targets: Sequence[Target], press: Press) -> None:
             )
             row.note = "CPU s per 500"
             for target in interleaved(targets, number):
-                bodies = [_body(images[i : i + per_request])
+                bodies = [stow_body(images[i : i + per_request])
                           for i in range(0, len(images), per_request)]  # fmt: skip
                 settle(target)
                 with stopwatch(target) as told:
@@ -106,12 +106,13 @@ def stow(report: Report, targets: Sequence[Target], press: Press) -> None:
                 row.add(target.name, len(images) / wall, cpu * 500 / len(images))
 
 
-def _body(images: Sequence[Image]) -> bytes:
+def stow_body(images: Sequence[Image]) -> bytes:
+    """Return a multipart body; its boundary is `BOUNDARY`."""
     pieces = []
     for image in images:
-        pieces += [b"--", _BOUNDARY.encode(), b"\r\nContent-Type: application/dicom\r\n\r\n",
+        pieces += [b"--", BOUNDARY.encode(), b"\r\nContent-Type: application/dicom\r\n\r\n",
                    image.part10, b"\r\n"]  # fmt: skip
-    return b"".join([*pieces, b"--", _BOUNDARY.encode(), b"--\r\n"])
+    return b"".join([*pieces, b"--", BOUNDARY.encode(), b"--\r\n"])
 
 
 def _post_all(target: Target, bodies: Sequence[bytes], connections: int) -> None:
@@ -123,7 +124,7 @@ def _post_all(target: Target, bodies: Sequence[bytes], connections: int) -> None
         address = urlsplit(target.dicomweb)
         connection = http.client.HTTPConnection(address.netloc, timeout=120)
         headers = {
-            "Content-Type": f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}',
+            "Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}',
             "Accept": _JSON,
             **getattr(target, "writing_headers", {}),
         }
