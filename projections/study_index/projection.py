@@ -151,7 +151,7 @@ class StudyIndexProjection:
         """Add the instances of a fact; `told` is the fact as their headers have it."""
         at = micros(event.at)
         if fact is not told:
-            work.load({fact.study_uid})
+            work.expect(fact.study_uid)
             self._arrived(work, fact, told, at)
         place = dict(zip(told.sop_uids, range(len(told.sop_uids)), strict=True))
         for index, sop_uid in enumerate(fact.sop_uids):

@@ -46,6 +46,11 @@ class Work:
         self.unsettled: set[str] = set()
         """Studies that are new, or whose instances turned out not to agree on their patient."""
 
+    def expect(self, study_uid: str) -> None:
+        """Read a study that is about to change, unless what is kept of it is newer."""
+        if study_uid not in self._studies:
+            self.load({study_uid})
+
     def load(self, study_uids: set[str]) -> None:
         """Read the rows of studies that are about to change."""
         wanted = sorted(study_uids)
