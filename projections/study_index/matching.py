@@ -1,4 +1,4 @@
-"""Matching keys as SQL: wildcards, ranges, lists and names.
+"""Matching keys as SQL: wildcards, ranges and lists; names are in `names.py`.
 
 Implements PS3.4 C.2.2.2 (attribute matching) as used by PS3.18 8.3.4 (QIDO-RS) and C-FIND.
 Pure; called by `search.py` and `view.py`.
@@ -11,10 +11,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
-from kernel.refusals import Invalid, TooMuch
-from projections.person_names import UPPER_BOUND, search_key
+from kernel.refusals import TooMuch
+from projections.person_names import UPPER_BOUND
+from projections.study_index import names
 from projections.study_index.attributes import Kind
+from projections.study_index.moments import BadQuery, earliest, ends
+from projections.study_index.names import begins, patient_name
+
+__all__ = ["BadQuery", "QueryTooLarge", "absent", "arms", "begins", "clause", "combined",
+           "patient_name"]  # fmt: skip
 
 Clause = sa.ColumnElement[bool]
 
@@ -22,15 +29,8 @@ _ESCAPE: Final = "\x1b"
 _WITH_INDEX: Final = frozenset({"study_uid", "patient_id", "accession", "latin"})
 _MAX_VALUE: Final = 4096
 _MAX_LIST: Final = 2000
-_DATE: Final = re.compile(r"[0-9]{8}|[0-9]{6}|[0-9]{4}")
-_TIME: Final = re.compile(r"[0-9]{2}(?:[0-9]{2}(?:[0-9]{2}(?:\.[0-9]{1,6})?)?)?")
+_MAX_ALTERNATIVES: Final = 200
 _LISTS: Final = re.compile(r"[\\,]")
-
-
-class BadQuery(Invalid):
-    """A matching key does not have the form its attribute demands."""
-
-    code = "bad_query"
 
 
 class QueryTooLarge(TooMuch):
@@ -50,6 +50,8 @@ def clause(table: sa.Table, column: str, kind: Kind, value: str, *, fuzzy: bool)
         raise BadQuery("a matching key holds a NUL character")
     if kind is Kind.PATIENT:
         return patient_name(table, value, fuzzy=fuzzy)
+    if kind is Kind.PERSON:
+        return names.person(table.c[column], value, fuzzy=fuzzy)
     return _MATCHERS[kind](table.c[column], value)
 
 
@@ -65,8 +67,9 @@ def combined(date: sa.Column[Any], dates: str, time: sa.Column[Any], times: str)
 
     PS3.4 C.2.2.2.5: from the first time of the first day to the last time of the last day.
     """
-    first, last = _range(dates.replace(".", ""), _DATE, "date")
-    low, high = _range(times.replace(":", ""), _TIME, "time")
+    first, last = ends(dates, "DA")
+    low, high = ends(times, "TM")
+    low = earliest(low)
     found: list[Clause] = [date > ""]
     if first:
         found.append(sa.or_(date >= first + "~", sa.and_(date >= first, time >= low)))
@@ -75,33 +78,6 @@ def combined(date: sa.Column[Any], dates: str, time: sa.Column[Any], times: str)
             sa.or_(date < last, sa.and_(date < last + UPPER_BOUND, time < high + UPPER_BOUND))
         )
     return sa.and_(*found)
-
-
-def begins(column: sa.Column[Any], prefix: str) -> Clause:
-    """Return "begins with", as a range that an index answers."""
-    return sa.and_(column >= prefix, column < prefix + UPPER_BOUND)
-
-
-def patient_name(table: sa.Table, value: str, *, fuzzy: bool) -> Clause:
-    """Match Patient's Name by its Latin, written or pinyin form (PS3.4 C.2.2.2.1, C.2.2.2.4).
-
-    Case, blanks and component marks do not count. Fuzzy matching takes any beginning and
-    the initials of the pinyin as well.
-    """
-    columns = [table.c.latin, table.c.written, table.c.pinyin]
-    if fuzzy:
-        columns.append(table.c.initials)
-        key = search_key(value.replace("*", "").replace("?", ""))
-        return sa.or_(*(begins(column, key) for column in columns)) if key else sa.false()
-    group = value.rstrip("=^ ").split("=")
-    wanted = [part for part in group if part.strip("^ ")]
-    return (
-        sa.and_(
-            *(sa.or_(*(_wild(column, part, search_key) for column in columns)) for part in wanted)
-        )
-        if wanted
-        else sa.false()
-    )
 
 
 def arms(
@@ -121,27 +97,42 @@ def arms(
         bounded = all(one.strip()[:1] not in {"", "*", "?"} for one in every)
         found = clause(table, column, kind, value, fuzzy=fuzzy) if bounded else None
         return () if found is None else (found,), is_exact
-    columns = [table.c.latin, table.c.written, table.c.pinyin]
-    if fuzzy:
-        key = search_key(value.replace("*", "").replace("?", ""))
-        return tuple(begins(c, key) for c in (*columns, table.c.initials) if key), False
-    parts = [part for part in value.rstrip("=^ ").split("=") if part.strip("^ ")]
-    if len(parts) != 1 or not search_key(re.split(r"[*?]", parts[0])[0]):
-        return (), False
-    return tuple(_wild(one, parts[0], search_key) for one in columns), False
+    return names.arms(table, value, fuzzy=fuzzy), False
+
+
+class _Matches(sa.sql.expression.ColumnElement[bool]):
+    """A pattern whose case counts on every engine: SQLite's LIKE does not count it."""
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+    def __init__(self, column: sa.Column[Any], value: str) -> None:
+        self.like = column.like(_pattern(value, str), escape=_ESCAPE)
+        glob = "".join(f"[{mark}]" if mark == "[" else mark for mark in value)
+        self.glob = column.op("GLOB", is_comparison=True)(glob)
+
+
+@compiles(_Matches)
+def _like(element: _Matches, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.like, **options))
+
+
+@compiles(_Matches, "sqlite")
+def _glob(element: _Matches, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.glob, **options))
 
 
 def _wild(column: sa.Column[Any], value: str, fold: Callable[[str], str]) -> Clause:
     """Match `*` and `?`; a trailing star alone becomes a range."""
+    value = fold(value)
     if not any(mark in value for mark in "*?"):
-        return column == fold(value)
+        return column == value
     if value.endswith("*") and not any(mark in value[:-1] for mark in "*?"):
-        prefix = fold(value[:-1])
-        return begins(column, prefix) if prefix else sa.true()
-    like = column.like(_pattern(value, fold), escape=_ESCAPE)
-    # What stands before the first mark is a range of an index, if it is folded by itself.
-    prefix = fold(re.split(r"[*?]", value)[0])
-    return sa.and_(begins(column, prefix), like) if prefix else like
+        return begins(column, value[:-1]) if value[:-1] else sa.true()
+    # What stands before the first mark is a range of an index.
+    prefix = re.split(r"[*?]", value)[0]
+    found = _Matches(column, value)
+    return sa.and_(begins(column, prefix), found) if prefix else found
 
 
 def _pattern(value: str, fold: Callable[[str], str]) -> str:
@@ -161,8 +152,27 @@ def _uid(column: sa.Column[Any], value: str) -> Clause:
     return column == wanted[0] if len(wanted) == 1 else column.in_(wanted)
 
 
+def _any(column: sa.Column[Any], wanted: Sequence[str], fold: Callable[[str], str]) -> Clause:
+    """Match one of several values: those without wildcards as one list."""
+    if len(wanted) == 1:
+        return _wild(column, wanted[0], fold)
+    exact = [one for one in wanted if not any(mark in one for mark in "*?")]
+    wild = _few([one for one in wanted if any(mark in one for mark in "*?")])
+    found = [_wild(column, one, fold) for one in wild]
+    if exact:
+        found.append(column.in_(list(dict.fromkeys(map(fold, exact)))))
+    return sa.or_(*found)
+
+
+def _few(wanted: Sequence[str]) -> Sequence[str]:
+    """Refuse more alternatives than an engine takes in one condition (SQLite: depth 1000)."""
+    if len(wanted) > _MAX_ALTERNATIVES:
+        raise QueryTooLarge("a matching key has too many alternatives")
+    return wanted
+
+
 def _key(column: sa.Column[Any], value: str) -> Clause:
-    return sa.or_(*(_wild(column, one, str.strip) for one in value.split("\\")))
+    return _any(column, value.split("\\"), str.strip)
 
 
 def _text(column: sa.Column[Any], value: str) -> Clause:
@@ -181,13 +191,18 @@ def _code(column: sa.Column[Any], value: str) -> Clause:
     wanted = [one.strip() for one in _LISTS.split(value) if one.strip()]
     if not wanted:
         return sa.true()
-    return sa.or_(*(_wild(column, one, str.upper) for one in wanted))
+    return _any(column, wanted, str.upper)
 
 
 def _set(column: sa.Column[Any], value: str) -> Clause:
     wanted = [one.strip() for one in _LISTS.split(value) if one.strip()]
     return (
-        sa.or_(*(column.like("%\\" + _pattern(one, str) + "\\%", escape=_ESCAPE) for one in wanted))
+        sa.or_(
+            *(
+                column.like("%\\" + _pattern(one.upper(), str) + "\\%", escape=_ESCAPE)
+                for one in _few(wanted)
+            )
+        )
         if wanted
         else sa.true()
     )
@@ -203,31 +218,9 @@ def _number(column: sa.Column[Any], value: str) -> Clause:
     return column.in_(numbers)
 
 
-def _person(column: sa.Column[Any], value: str) -> Clause:
-    parts = [part for part in value.split("=") if part.strip("^ ")]
-    return (
-        sa.and_(
-            *(
-                column.like("%\\" + _pattern(part, search_key) + "\\%", escape=_ESCAPE)
-                for part in parts
-            )
-        )
-        if parts
-        else sa.true()
-    )
-
-
-def _range(value: str, form: re.Pattern[str], what: str) -> tuple[str, str]:
-    low, dash, high = value.partition("-")
-    ends = (low.strip(), high.strip() if dash else low.strip())
-    if not any(ends) or any(end and form.fullmatch(end) is None for end in ends):
-        raise BadQuery(f"a {what} or a range of {what}s is expected", value=value[:64])
-    return ends
-
-
 def _date(column: sa.Column[Any], value: str) -> Clause:
     # Dates of the old form YYYY.MM.DD (PS3.5 6.2 note) are looked for without their dots.
-    low, high = _range(value.replace(".", ""), _DATE, "date")
+    low, high = ends(value, "DA")
     if low == high and len(low) == 8:
         return column == low
     return _between(column, low, high)
@@ -235,7 +228,7 @@ def _date(column: sa.Column[Any], value: str) -> Clause:
 
 def _time(column: sa.Column[Any], value: str) -> Clause:
     low, high = _range(value.replace(":", ""), _TIME, "time")
-    return _between(column, low, high)
+    return _between(column, earliest(low), high)
 
 
 def _between(column: sa.Column[Any], low: str, high: str) -> Clause:
@@ -255,5 +248,4 @@ _MATCHERS: Final[dict[Kind, Callable[[sa.Column[Any], str], Clause]]] = {
     Kind.TIME: _time,
     Kind.NUMBER: _number,
     Kind.SET: _set,
-    Kind.PERSON: _person,
 }
