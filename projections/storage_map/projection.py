@@ -197,7 +197,7 @@ def spec(source: FrameSource) -> ViewSpec:
     """Return the view, reading frames through `source`."""
     return ViewSpec(
         name=NAME,
-        version=4,
+        version=5,
         topics=(
             InstancesStored.TOPIC,
             InstancesRejected.TOPIC,
