@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def test_after_each_of_many_images(receiver, archive, nothing_held, how):
         assert len(stored) == 7
 
 
-@pytest.mark.parametrize("how", LEAVE)
+@pytest.mark.parametrize("how", ["abort", "reset", "half-close"])
 @pytest.mark.parametrize("step", ["request", "between", "inside", "before the last"])
 def test_inside_a_message(receiver, archive, nothing_held, how, step):
     ds = instance(1, study="CUT")
@@ -126,9 +127,8 @@ def large(archive):
     archive.intake.store_many([archive.offer(octets(ds)) for ds in sets], Envelope())
 
 
-@pytest.mark.parametrize("how", LEAVE)
-def test_while_answers_come(receiver, large, nothing_held, how):
-    for sop_class, reads in ((GET, 0), (GET, 3), (FIND, 1)):
+def test_while_answers_come(receiver, large, nothing_held):
+    for how, (sop_class, reads) in product(LEAVE, ((GET, 0), (GET, 3), (FIND, 1))):
         peer = Asking(receiver.port, sop_class)
         peer.ask()
         for _ in range(reads):

@@ -12,7 +12,6 @@ from tests.support.damaged_files import Damaged
 from tests.support.dimse import CT, EXPLICIT
 from tests.support.full_disk import BrokenDisk, small_disk
 
-CODES = [errno.ENOSPC, errno.EROFS, errno.EIO]
 OUT_OF_RESOURCES = 0xA700
 MOST_STEPS = 40
 
@@ -41,8 +40,9 @@ def at_each_step(code, *, lasting, act):
     pytest.fail("there is no end of steps")
 
 
-@pytest.mark.parametrize("lasting", [False, True])
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize(
+    ("code", "lasting"), [(errno.ENOSPC, False), (errno.EROFS, True), (errno.EIO, False)]
+)
 def test_c_store_at_each_step(archive_, code, lasting):
     tried = []
 
@@ -61,8 +61,7 @@ def test_c_store_at_each_step(archive_, code, lasting):
     archive_.check()
 
 
-@pytest.mark.parametrize("lasting", [False, True])
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize(("code", "lasting"), [(errno.ENOSPC, True), (errno.EIO, False)])
 def test_stow_at_each_step(archive_, code, lasting):
     tried = []
 
@@ -81,7 +80,7 @@ def test_stow_at_each_step(archive_, code, lasting):
     archive_.check()
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
 def test_the_quarantine_at_each_step(archive_, code):
     one = image(900_000 + code)
     assert archive_.send([one]) == [0]
@@ -116,7 +115,7 @@ def test_one_of_many_fails_alone(archive_, nth, where):
     archive_.check({one.sop_uid for one in files} - kept)
 
 
-@pytest.mark.parametrize("leave", [0, 64 << 10, 300 << 10, 1 << 20])
+@pytest.mark.parametrize("leave", [0, 300 << 10])
 def test_a_disk_that_is_really_full(tmp_path, leave):
     with small_disk(tmp_path, 48 << 20) as disk, target(disk.folder) as found:
         assert found.send([image(n) for n in range(3)]) == [0] * 3
