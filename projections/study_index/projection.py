@@ -255,7 +255,7 @@ def spec(source: HeaderSource) -> ViewSpec:
     """Return the view, reading headers through `source`."""
     return ViewSpec(
         name=NAME,
-        version=4,
+        version=5,
         topics=(
             InstancesStored.TOPIC,
             InstancesRejected.TOPIC,

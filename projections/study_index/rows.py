@@ -71,14 +71,11 @@ class InstanceSeen:
         """Return Number of Frames."""
         return 0 if self.header is None else min(self.header.number_of_frames, 1 << 40)
 
-    def differs_from(self, study: dict[str, Any]) -> bool:
-        """Tell whether the header says of the patient what the study's row does not."""
-        return self.header is not None and (
-            self.text(0x00100020) != study["patient_id"]
-            or self.text(0x00100010) != study["name"]
-            or self.short(0x00100030) != study["birth_date"]
-            or self.short(0x00100040) != study["sex"]
-        )
+    @property
+    def named(self) -> str:
+        """Return whom the header names: what instances of a study should agree on."""
+        tags = (self.text(0x00100020), self.text(0x00100010))
+        return "\x1f".join((*tags, self.short(0x00100030), self.short(0x00100040)))
 
     def members(self, level: Level, tags: tuple[int, ...]) -> dict[int, bytes]:
         """Return JSON members of the header; at least the UIDs, which the event tells."""
@@ -133,6 +130,7 @@ def new_study(seen: InstanceSeen) -> dict[str, Any]:
         "published_count": 0,
         "pending": True,
         "mixed": False,
+        "named": seen.named,
         "revision": seen.ordinal,
         "fixed": _pack(seen.members(Level.STUDY, STUDY_RETURNED + STUDY_MORE)),
         "json": b"",

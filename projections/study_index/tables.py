@@ -143,7 +143,8 @@ class Tables:
             _number("complete_count"),
             _number("published_count"),
             Column("pending", sa.Boolean, nullable=False, default=True),
-            # Its instances do not agree on who the patient is.
+            # Whom the first header names; and whether other instances name somebody else.
+            _text("named"),
             Column("mixed", sa.Boolean, nullable=False, default=False),
             _number("revision"),
             Column("fixed", sa.LargeBinary, nullable=False),

@@ -79,7 +79,7 @@ class Work:
             study = self._studies[seen.study_uid] = new_study(seen)
             self._new.add(seen.study_uid)
             self.unsettled.add(seen.study_uid)
-        elif not study["mixed"] and seen.differs_from(study):
+        elif not study["mixed"] and seen.header is not None and seen.named != study["named"]:
             study["mixed"] = True
             self.unsettled.add(seen.study_uid)
         series = self._series.get(key)

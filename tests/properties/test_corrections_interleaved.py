@@ -17,7 +17,7 @@ from workflows.correct_studies import AskedMove
 
 PATIENTS = ("PAT-1", "PAT-2", "PAT-3")
 STUDIES = ("A", "B", "C", "D")
-STEPS = 25
+STEPS = 35
 
 
 class Acts:
@@ -96,7 +96,7 @@ class Acts:
         self.house.studies.revert(self.study(), reason=WHY)
 
 
-@pytest.mark.parametrize("seed", [3, 14, 159])
+@pytest.mark.parametrize("seed", [1004, 1013, 2005])
 def test_views_agree_after_any_sequence(tmp_path: Path, seed: int) -> None:
     archive = open_archive(tmp_path)
     house = House(archive)
@@ -118,7 +118,7 @@ def test_views_agree_after_any_sequence(tmp_path: Path, seed: int) -> None:
             assert one["0020000E"]["Value"] == [place.series_uid], done
             if place.patient_key == row.patient_key and sop_uid in changes:
                 names = changes[sop_uid].get("00100010", one["00100010"])
-                assert one["00100010"]["Value"] == names["Value"], done
+                assert one["00100010"].get("Value") == names.get("Value"), done
     now = live(archive.views)
     events = archive.ledger.read(0, 100_000)
     for batch in (1, 7, 1000):
