@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from kernel.refusals import TooMuch
 from projections.person_names import UPPER_BOUND
@@ -100,26 +101,23 @@ def arms(
     return names.arms(table, value, fuzzy=fuzzy), False
 
 
-class _Matches(sa.sql.expression.ColumnElement[bool]):
+class _Matches(FunctionElement[bool]):
     """A pattern whose case counts on every engine: SQLite's LIKE does not count it."""
 
     inherit_cache = True
     type = sa.Boolean()
 
-    def __init__(self, column: sa.Column[Any], value: str) -> None:
-        self.like = column.like(_pattern(value, str), escape=_ESCAPE)
-        glob = "".join(f"[{mark}]" if mark == "[" else mark for mark in value)
-        self.glob = column.op("GLOB", is_comparison=True)(glob)
-
 
 @compiles(_Matches)
 def _like(element: _Matches, compiler: Any, **options: Any) -> str:
-    return str(compiler.process(element.like, **options))
+    column, pattern, _ = element.clauses
+    return str(compiler.process(column.like(pattern, escape=_ESCAPE), **options))
 
 
 @compiles(_Matches, "sqlite")
 def _glob(element: _Matches, compiler: Any, **options: Any) -> str:
-    return str(compiler.process(element.glob, **options))
+    column, _, pattern = element.clauses
+    return str(compiler.process(column.op("GLOB")(pattern), **options))
 
 
 def _wild(column: sa.Column[Any], value: str, fold: Callable[[str], str]) -> Clause:
@@ -131,7 +129,8 @@ def _wild(column: sa.Column[Any], value: str, fold: Callable[[str], str]) -> Cla
         return begins(column, value[:-1]) if value[:-1] else sa.true()
     # What stands before the first mark is a range of an index.
     prefix = re.split(r"[*?]", value)[0]
-    found = _Matches(column, value)
+    glob = value.replace("[", "[[]")
+    found = _Matches(column, sa.literal(_pattern(value, str)), sa.literal(glob))
     return sa.and_(begins(column, prefix), found) if prefix else found
 
 
@@ -172,14 +171,19 @@ def _few(wanted: Sequence[str]) -> Sequence[str]:
 
 
 def _key(column: sa.Column[Any], value: str) -> Clause:
-    return _any(column, value.split("\\"), str.strip)
+    wanted = [one.strip() for one in value.split("\\") if one.strip()]
+    return _any(column, wanted, str.strip) if wanted else sa.true()
 
 
 def _text(column: sa.Column[Any], value: str) -> Clause:
     folded = sa.func.lower(column)
-    if any(mark in value for mark in "*?"):
-        return folded.like(_pattern(value, _lower), escape=_ESCAPE)
-    return folded == _lower(value)
+    found: list[Clause] = []
+    for one in _few(value.split("\\")):
+        if any(mark in one for mark in "*?"):
+            found.append(folded.like(_pattern(one, _lower), escape=_ESCAPE))
+        elif one.strip():
+            found.append(folded == _lower(one.strip()))
+    return sa.or_(*found) if found else sa.true()
 
 
 def _lower(text: str) -> str:
@@ -227,7 +231,7 @@ def _date(column: sa.Column[Any], value: str) -> Clause:
 
 
 def _time(column: sa.Column[Any], value: str) -> Clause:
-    low, high = _range(value.replace(":", ""), _TIME, "time")
+    low, high = ends(value, "TM")
     return _between(column, earliest(low), high)
 
 
