@@ -69,9 +69,12 @@ class Messages:
             if fragment.is_last:
                 break
         try:
-            return context_id, decode.command(bytes(parts))
+            command = decode.command(bytes(parts))
         except InvalidPdu:
             raise Interrupted(Event.EVT19, INVALID_PARAMETER) from None
+        # What names no command (PS3.7 E.1) has no response either.
+        self._check(decode.number(command, 0x0100) >= 0)
+        return context_id, command
 
     def fragments(self, context_id: int) -> Iterator[int]:
         """Yield the length of each fragment of the data set; the caller reads the octets."""

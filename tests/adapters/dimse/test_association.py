@@ -179,6 +179,7 @@ def test_a_sender_that_drips_a_data_set_is_aborted(receive, archive):
         pdata(99, 3, store_request("1.2.3")),  # no such context
         pdata(1, 2, b"data before any command"),
         pdata(1, 3, b"\xff" * 20),  # no command set
+        pdata(1, 3, encode.command({0x0002: CT, 0x0110: 1, 0x0800: 0x0101})),  # names no command
         pdata(1, 3, store_request("1.2.3")) + pdata(3, 2, b"other context"),
         pdata(1, 3, store_request("1.2.3")) + pdata(1, 3, store_request("1.2.4")),
     ],
