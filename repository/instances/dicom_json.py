@@ -240,7 +240,8 @@ def _decimal(raw: bytes, _codecs: tuple[str, ...], _little: bool) -> bytes:
 def _number(text: str) -> bytes:
     text = text.strip("\x00 ")
     if _JSON_NUMBER.fullmatch(text):
-        return text.encode()
+        # 1e999 is a number by its grammar, which hardly any reader has room for.
+        return text.encode() if math.isfinite(float(text)) else _quote(text)
     if not text:
         return b"null"
     try:

@@ -5,6 +5,7 @@ PS3.4 F.7 and F.8; the modality is pynetdicom.
 
 from __future__ import annotations
 
+import struct
 from contextlib import contextmanager
 
 import pytest
@@ -16,13 +17,14 @@ from adapters.dimse.contexts import MPPS, MPPS_RETRIEVE, Operation
 from adapters.dimse.n_create import StepCreateScp
 from adapters.dimse.n_get import StepGetScp
 from adapters.dimse.n_set import StepSetScp
+from adapters.dimse.normalised import write
 from kernel.context import Envelope
 from projections.procedure_steps.view import ProcedureSteps
 from projections.worklist.view import Worklist
 from registry.orders.values import Order
 from registry.procedure_steps import events as facts
 from tests.support.archive import AUTHORITY, instance, octets, stable
-from tests.support.dimse import pdata, raw_peer
+from tests.support.dimse import EXPLICIT, pdata, raw_peer, status_of
 from tests.support.steps import ended_step, new_step, reason
 from workflows.account_for_steps import StepAccountant, StepAccounts
 from workflows.identify_patient import PatientPolicy
@@ -201,6 +203,32 @@ def test_each_operation_has_its_own_sop_class(port):
         assert answer.Status == 0x0118
         answer, _ = assoc.send_n_get([], MPPS, "1.2.3")
         assert answer.Status == 0x0118
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value", "told"),
+    [
+        (0x00181110, "DS", b"abc ", "abc"),
+        (0x00181110, "DS", b"1e999 ", "1e999"),
+        (0x00200013, "IS", b"x ", "x"),
+        (0x00280010, "US", b"\1", ""),
+        (0x00080064, "CS", b"\xc4\xd6", ""),
+    ],
+)
+def test_what_no_value_may_be_ends_no_association(port, tag, vr, value, told):
+    ds = new_step()
+    odd = struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr.encode(), len(value)) + value
+    body = write(ds[:tag], EXPLICIT) + odd + write(ds[tag:], EXPLICIT)
+    head = {0x0002: MPPS, 0x0100: 0x0140, 0x0110: 1, 0x0800: 0, 0x1000: "1.2.3"}
+    with raw_peer(port) as peer:
+        peer.associate(MPPS)
+        peer.send(pdata(1, 3, encode.command(head)) + pdata(1, 2, body))
+        assert status_of(peer.pdu()) == 0
+    with associated(port) as assoc:
+        status, answer = get(assoc)
+        assert (status, answer.PatientID) == (0, "PAT-A")
+        raw = answer.get_item(tag).value or b""
+        assert (raw if isinstance(raw, str) else raw.decode()).strip() == told
 
 
 def test_an_attribute_list_that_is_cut_off_is_refused(port, archive):
