@@ -136,6 +136,8 @@ _ENDS: Final[Mapping[Operation, tuple[int, ...]]] = {
     ),
     Operation.GET: (PENDING, CANCELLED, SUBOPERATIONS_FAILED, CANNOT_PERFORM_SUBOPERATIONS),
     Operation.COMMIT: (NO_SUCH_SOP_CLASS_N, NO_SUCH_INSTANCE, NO_SUCH_ACTION),
+    Operation.MPPS: (NO_SUCH_SOP_CLASS_N,),
+    Operation.AVAILABILITY: (NO_SUCH_SOP_CLASS_N,),
 }  # fmt: skip
 """What the services say besides success, and besides why they refuse."""
 
