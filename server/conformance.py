@@ -6,6 +6,7 @@ security, character sets. Called by `pianku dimse conformance` and by the genera
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -14,13 +15,16 @@ from uuid import UUID
 import msgspec
 from pydicom.datadict import dictionary_description, keyword_for_tag
 from pydicom.uid import UID
+from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from adapters.dicomweb.capabilities import OFFERS
 from adapters.dimse import faults
 from adapters.dimse.contexts import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
+    INSTANCE_AVAILABILITY,
     PATIENT_ROOT,
+    STORAGE_COMMITMENT,
     Offered,
     Operation,
     offered,
@@ -65,7 +69,8 @@ _AS_SCU: Final = {
     Operation.MOVE: "`pianku dimse move`",
     Operation.GET: "`pianku dimse get`",
     Operation.COMMIT: "`pianku dimse commit`; reports (N-EVENT-REPORT) as SCP",
-    Operation.AVAILABILITY: "to the AE titles that are to be told",
+    Operation.MPPS: "`pianku dimse mpps`",
+    Operation.AVAILABILITY: "to the AE titles that are to be told; `pianku dimse ian`",
 }
 _MATCHED: Final = {
     Kind.UID: "single UID, list of UIDs",
@@ -86,6 +91,8 @@ _LEVELS: Final = {
     Level.IMAGE: (IndexLevel.INSTANCE, INSTANCE_RETURNED),
 }
 _PATIENT_MODULE: Final = range(0x00100000, 0x00110000)
+_YOUNG: Final = {str(uid): keyword for keyword, uid in _STORAGE_CLASSES.items()}
+"""Keywords of storage SOP classes, also of those that one list of names knows before the other."""
 _WORDS: Final = {
     faults.SUCCESS: "success",
     faults.PENDING: "pending: a match, or sub-operations continue",
@@ -183,10 +190,12 @@ def _storage() -> str:
             "### 3.2 Accepted for storage",
             (
                 "Each class in each of the transfer syntaxes of 3.3; the peer's first choice is"
-                " taken, and Explicit before Implicit VR Little Endian. Other SOP classes below"
-                " 1.2.840.10008.5.1.4.1.1 are stored alike, private ones if"
-                " `dimse.private_sop_classes` says so. SCP role selection (PS3.7 D.3.3.4) is"
-                " answered for C-GET."
+                " taken, but Explicit VR Little Endian where that is Implicit and both are"
+                " proposed. Other SOP classes below 1.2.840.10008.5.1.4.1.1 (retired ones, DICOS,"
+                " DICONDE), but not those below .200 and .201 that are not listed, are stored"
+                " alike, private ones if `dimse.private_sop_classes` says so. Transfer syntaxes of"
+                " `dimse.private_transfer_syntaxes` are taken besides. SCP role selection (PS3.7"
+                " D.3.3.4) is answered for C-GET."
             ),
             _table(("SOP class", "UID", "group"), rows),
             "### 3.3 Transfer syntaxes for storage",
@@ -197,7 +206,9 @@ def _storage() -> str:
                 f" is stored in, then each class in {_name(EXPLICIT_LITTLE)} and"
                 f" {_name(IMPLICIT_LITTLE)}, at most 128. What the peer does not take as stored is"
                 " decoded for him. For reports of storage commitment: "
-                f"{_name('1.2.840.10008.1.20.1')} in the SCP role."
+                f"{_name(STORAGE_COMMITMENT)} in the SCP role; for notifications:"
+                f" {_name(INSTANCE_AVAILABILITY)}; each in {_name(EXPLICIT_LITTLE)} and in"
+                f" {_name(IMPLICIT_LITTLE)}."
             ),
         )
     )
@@ -249,8 +260,7 @@ def _statuses() -> str:
     parts = ["### 4.2 Status codes"]
     for service in Operation:
         rows = [
-            (f"{word:04X}H", "; ".join(filter(None, (_WORDS.get(word, ""), why))))
-            for word, why in faults.words(service)
+            (f"{word:04X}H", why or _WORDS.get(word, "")) for word, why in faults.words(service)
         ]
         parts += [f"#### {_SERVICES[service]}", _table(("status", "meaning"), rows)]
     rejections = (
@@ -348,7 +358,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _name(uid: str) -> str:
-    return UID(uid).name
+    named: str = UID(uid).name
+    if named == uid and uid in _YOUNG:
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _YOUNG[uid])
+    return named
 
 
 def _syntaxes(one: Offered) -> str:

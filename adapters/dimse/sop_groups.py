@@ -17,11 +17,11 @@ _GROUPS: Final = tuple(
     (re.compile(rf"(?:{arcs})(?:\.|$)"), name)
     for arcs, name in (
         (r"77\.1\.[124]\.1", "video"),
+        (r"9\.100|11", "presentation-states"),
         (r"9", "waveforms"),
-        (r"11", "presentation-states"),
         (r"88", "structured-reports"),
         (r"104", "encapsulated-documents"),
-        (r"66\.[457]", "segmentations"),
+        (r"66\.[4578]", "segmentations"),
         (r"481", "radiotherapy"),
         (r"4\.2", _OTHER),  # spectra, which nobody looks at as a picture
         (r"1|2|3|4|5|6|7|12|13|14|20|30|77\.1|81|128|130", "images"),
