@@ -7,23 +7,28 @@ keys of PS3.18 8.3.4.1 that name optional attributes or paths into sequences. Ca
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from kernel.refusals import TooMuch
-from projections.person_names import search_key
+from projections.person_names import name_keys
+from projections.study_index import moments, names
+from projections.study_index.moments import BadQuery
 
 Tree: TypeAlias = "dict[int, str | Tree]"
 """Keys by tag; those inside a sequence in a tree of their own."""
+
+EMPTY: Final = '""'
+"""Asks for what has no value (PS3.18 8.3.4.5), where that was agreed on."""
 
 _decode: Final = msgspec.json.Decoder().decode
 _MAX_LENGTH: Final = 1024
 _MAX_WILDCARDS: Final = 16
 _MOMENTS: Final = frozenset(("DA", "TM", "DT"))
-_LAST: Final = "\U0010ffff"
 _UNPRINTABLE: Final = re.compile(rb"[\x00-\x1f]")
 
 
@@ -33,14 +38,14 @@ class KeyTooLong(TooMuch):
     code = "key_too_long"
 
 
-def tree_of(paths: Iterable[tuple[tuple[int, ...], str]]) -> Tree:
+def tree_of(paths: Iterable[tuple[tuple[int, ...], str]], *, empty: bool = False) -> Tree:
     """Return the keys of paths; universal matches are left out. Raises KeyTooLong."""
     tree: Tree = {}
     for path, value in paths:
         text = value.strip()
         if len(text) > _MAX_LENGTH or text.count("*") > _MAX_WILDCARDS:
             raise KeyTooLong("a matching key is too long")
-        if text in {"", "*", '""'}:
+        if text in {"", "*"} or (text == EMPTY and not empty):
             continue
         place = tree
         for tag in path[:-1]:
@@ -53,49 +58,62 @@ def tree_of(paths: Iterable[tuple[tuple[int, ...], str]]) -> Tree:
     return tree
 
 
-def matches(tree: Tree, members: Mapping[int, bytes]) -> bool:
-    """Tell whether a row's members ("TAG":{...}) match every key."""
+def matches(tree: Tree, members: Mapping[int, bytes], *, fuzzy: bool = False) -> bool:
+    """Tell whether a row's members ("TAG":{...}) match every key; raises BadQuery."""
     for tag, wanted in tree.items():
         member = members.get(tag)
         if member is None:
+            if wanted == EMPTY:
+                continue
             return False
         # The mark that stands for the base URL is no JSON.
         told = _decode(b"{" + _UNPRINTABLE.sub(b"", member) + b"}")
-        if not _attribute(wanted, told[f"{tag:08X}"]):
-            return False
+        with naming(tag):
+            if not _attribute(wanted, told[f"{tag:08X}"], fuzzy=fuzzy):
+                return False
     return True
 
 
-def _attribute(wanted: str | Tree, attribute: Mapping[str, Any]) -> bool:
+@contextmanager
+def naming(tag: int) -> Iterator[None]:
+    """Let a BadQuery tell which key it is about."""
+    try:
+        yield
+    except BadQuery as problem:
+        raise BadQuery(problem.message, tag=f"{tag:08X}") from None
+
+
+def _attribute(wanted: str | Tree, attribute: Mapping[str, Any], *, fuzzy: bool) -> bool:
     values = attribute.get("Value", ())
     if isinstance(wanted, dict):
-        return attribute["vr"] == "SQ" and any(_item(wanted, item) for item in values)
-    return any(_value(wanted, attribute["vr"], value) for value in values)
+        return attribute["vr"] == "SQ" and any(_item(wanted, item, fuzzy=fuzzy) for item in values)
+    if wanted == EMPTY:
+        return not any(value not in (None, "", {}) for value in values)
+    return any(_value(wanted, attribute["vr"], value, fuzzy=fuzzy) for value in values)
 
 
-def _item(tree: Tree, item: Mapping[str, Any]) -> bool:
+def _item(tree: Tree, item: Mapping[str, Any], *, fuzzy: bool) -> bool:
     return all(
-        f"{tag:08X}" in item and _attribute(wanted, item[f"{tag:08X}"])
+        _attribute(wanted, item.get(f"{tag:08X}", {"vr": "UN"}), fuzzy=fuzzy)
         for tag, wanted in tree.items()
     )
 
 
-def _value(wanted: str, vr: str, value: Any) -> bool:
+def _value(wanted: str, vr: str, value: Any, *, fuzzy: bool) -> bool:
     if value is None:
         return False
     if vr == "PN":
-        pattern = _pattern(wanted, names=True)
-        return any(pattern.fullmatch(search_key(group)) for group in value.values())
+        held = list(value.values())
+        person = "=".join(str(value.get(group, "")) for group in ("Alphabetic", "Ideographic"))
+        return names.matches(wanted, name_keys(person), held, fuzzy=fuzzy)
     text = str(value)
     if vr == "UI":
         return text in re.split(r"[\\,]", wanted)
     if vr in _MOMENTS:
-        low, dash, high = wanted.replace(":", "").partition("-")
-        low, high = low.strip(), (high if dash else low).strip()
-        return low <= text and (not high or text < high + _LAST)
+        return moments.is_in(wanted, vr, text)
     if isinstance(value, int | float):
         return any(_same_number(one, value) for one in wanted.split("\\"))
-    return any(_pattern(one, names=False).fullmatch(text.lower()) for one in wanted.split("\\"))
+    return any(_pattern(one).fullmatch(text.lower()) for one in wanted.split("\\"))
 
 
 def _same_number(text: str, value: float) -> bool:
@@ -106,12 +124,10 @@ def _same_number(text: str, value: float) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _pattern(wanted: str, *, names: bool) -> re.Pattern[str]:
-    """Return `*` and `?` as a pattern; for names by the letters alone."""
-    pieces = []
-    for piece in re.split(r"([*?])", wanted):
-        if piece in {"*", "?"}:
-            pieces.append(".*" if piece == "*" else ".")
-        else:
-            pieces.append(re.escape(search_key(piece) if names else piece.lower()))
+def _pattern(wanted: str) -> re.Pattern[str]:
+    """Return `*` and `?` as a pattern."""
+    pieces = (
+        {"*": ".*", "?": "."}.get(piece, re.escape(piece.lower()))
+        for piece in re.split(r"([*?])", wanted)
+    )
     return re.compile("".join(pieces), re.DOTALL)

@@ -6,31 +6,36 @@ Called by the DICOMweb and DIMSE adapters; URLs in the answers begin with `attri
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping
 
 from projections.database import ViewsDatabase
-from projections.study_index import kept, matching, study_pages
+from projections.study_index import kept, matching, names, study_pages
+from projections.study_index.answers import Answers
+from projections.study_index.asked import Found, Search
 from projections.study_index.attributes import (
+    INSTANCE_AVAILABILITY,
     MATCHING,
+    MODALITIES_IN_STUDY,
+    SERIES_INSTANCE_COUNT,
     SERIES_MORE,
     SERIES_RETURNED,
+    SOP_CLASSES_IN_STUDY,
+    STUDY_INSTANCE_COUNT,
     STUDY_MORE,
     STUDY_RETURNED,
+    STUDY_SERIES_COUNT,
     Column,
     Kind,
     Level,
 )
-from projections.study_index.overlay import read_through
 from projections.study_index.projection import NAME
-from projections.study_index.rows import fixed_members, joined, series_members, study_members
 from projections.study_index.study_pages import Condition, StudyPages, count
+
+__all__ = ["COUNTED", "KEPT", "Found", "Search", "Searches"]
 
 _TABLES: Final = {Level.STUDY: "studies", Level.SERIES: "series", Level.INSTANCE: "instances"}
 COUNTED: Final = 1_000
@@ -38,57 +43,25 @@ COUNTED: Final = 1_000
 _SCANNED: Final = 20_000
 """The most rows that are looked through for keys that have no column."""
 _BATCH: Final = 500
-_raw_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _STUDY: Final = frozenset(STUDY_RETURNED)
 _SERIES: Final = frozenset(SERIES_RETURNED)
-_KEPT: Final = {
-    Level.STUDY: _STUDY | frozenset(STUDY_MORE),
-    Level.SERIES: _STUDY | frozenset(STUDY_MORE) | _SERIES | frozenset(SERIES_MORE),
+CALCULATED: Final = frozenset(
+    (
+        INSTANCE_AVAILABILITY,
+        MODALITIES_IN_STUDY,
+        SOP_CLASSES_IN_STUDY,
+        STUDY_SERIES_COUNT,
+        STUDY_INSTANCE_COUNT,
+        SERIES_INSTANCE_COUNT,
+    )
+)
+KEPT: Final = {
+    Level.STUDY: _STUDY | frozenset(STUDY_MORE) | CALCULATED - {SERIES_INSTANCE_COUNT},
+    Level.SERIES: _STUDY | frozenset(STUDY_MORE) | _SERIES | frozenset(SERIES_MORE) | CALCULATED,
 }
-"""What is kept of a study and a series; of an instance it is the whole header."""
+"""What is kept or counted of a study and a series; of an instance it is the whole header."""
 _PAIRS: Final = {0x00080020: 0x00080030, 0x00080021: 0x00080031, 0x00400244: 0x00400245}
 """Dates and the times that belong to them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """What is looked for."""
-
-    level: Level
-    filters: tuple[tuple[int, str], ...] = ()
-    """Matching keys by tag, values as they came."""
-    paths: tuple[tuple[tuple[int, ...], str], ...] = ()
-    """Matching keys that have no column, or lie in sequences; answered by what is kept of rows."""
-    study_uid: str = ""
-    """Only within this study (PS3.18: a path below it)."""
-    series_uid: str = ""
-    include: frozenset[int] = field(default_factory=frozenset)
-    include_all: bool = False
-    fuzzy: bool = False
-    combined: bool = False
-    """Ranges of a date and its time are one range (PS3.4 C.2.2.2.5)."""
-    empty: bool = False
-    """`""` matches absent values; else it is universal matching (PS3.18 8.3.4.1.1)."""
-    counted: bool = False
-    """Count all that match, up to `COUNTED`."""
-    offset: int = 0
-    limit: int = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What was found."""
-
-    items: list[bytes]
-    """A JSON object each."""
-    more: bool
-    """True when there are more than `limit`."""
-    ignored: tuple[int, ...]
-    """Matching keys that nothing answers."""
-    patient_keys: tuple[str, ...]
-    study_uids: tuple[str, ...]
-    total: int | None = None
-    """How many match, if that was asked for and they are not more than `COUNTED`."""
 
 
 class Searches:
@@ -101,9 +74,9 @@ class Searches:
         """Return what matches, newest study first; raises BadQuery, QueryTooLarge, KeyTooLong."""
         with self._database.reading(NAME) as (connection, tables):
             where, levels, ignored = self._conditions(search, tables)
-            tree = kept.tree_of(_answerable(search))
+            tree = kept.tree_of(_answerable(search), empty=search.empty)
             ignored += tuple(path[0] for path, _ in search.paths if not _is_kept(path, search))
-            answers = _Answers(connection, tables, search)
+            answers = Answers(connection, tables, search, policy)
             where.append(Condition(policy))
             clauses = [one.clause for one in where]
             query = _query(tables, search, clauses, levels, everything=bool(tree))
@@ -129,6 +102,7 @@ class Searches:
             ignored,
             tuple(dict.fromkeys(row["patient_key"] for row in rows)),
             tuple(dict.fromkeys(row["study_uid"] for row in rows)),
+            tuple(row["patient_key"] for row in rows),
             total if search.counted and total <= COUNTED and not (tree and more) else None,
         )
 
@@ -152,21 +126,40 @@ class Searches:
             table = getattr(tables, _TABLES[column.table])
             if column.name in own.c and column.kind is Kind.UID:
                 table = own
-            condition = _condition(table, column, value, search, told.get(_PAIRS.get(tag, 0), ""))
-            if condition is None:
-                continue
-            if column.table is Level.SERIES and search.level is Level.STUDY:
-                condition = _some_series(tables, condition)
-            elif table is not own:
-                levels.add(column.table)
-            where.append(study_pages.of_key(condition, table, column, value, fuzzy=search.fuzzy))
+            for part in _parts(column, value):
+                with kept.naming(tag):
+                    condition = _condition(
+                        table, column, part, search, told.get(_PAIRS.get(tag, 0), "")
+                    )
+                if condition is None:
+                    continue
+                if column.table is Level.SERIES and search.level is Level.STUDY:
+                    condition = _some_series(tables, condition)
+                elif table is not own:
+                    levels.add(column.table)
+                where.append(_asked(condition, table, column, part, search))
         return where, levels, tuple(ignored)
+
+
+def _parts(column: Column, value: str) -> Sequence[str]:
+    """Return what is to be met of a key: each component group of a name, for its own index."""
+    if column.kind is not Kind.PATIENT or "\\" in value:
+        return (value,)
+    return names.groups(value) or (value,)
+
+
+def _asked(
+    clause: sa.ColumnElement[bool], table: sa.Table, column: Column, value: str, search: Search
+) -> Condition:
+    if search.empty and value.strip() == kept.EMPTY:
+        return Condition(clause)
+    return study_pages.of_key(clause, table, column, value, fuzzy=search.fuzzy)
 
 
 def _condition(
     table: sa.Table, column: Column, value: str, search: Search, time: str
 ) -> sa.ColumnElement[bool] | None:
-    if search.empty and value.strip() == '""':
+    if search.empty and value.strip() == kept.EMPTY:
         return matching.absent(table.c[column.name], column.kind)
     if column.kind is Kind.DATE and "-" in value and "-" in time:
         partner = table.c[column.name.replace("date", "time")]
@@ -180,7 +173,7 @@ def _condition(
 
 
 def _is_kept(path: tuple[int, ...], search: Search) -> bool:
-    return search.level is Level.INSTANCE or path[0] in _KEPT[search.level]
+    return search.level is Level.INSTANCE or path[0] in KEPT[search.level]
 
 
 def _answerable(search: Search) -> list[tuple[tuple[int, ...], str]]:
@@ -203,7 +196,7 @@ def _some_series(tables: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnEle
 
 
 def _scanned(
-    connection: Connection, query: Any, search: Search, answers: _Answers, tree: kept.Tree
+    connection: Connection, query: Any, search: Search, answers: Answers, tree: kept.Tree
 ) -> list[RowMapping]:
     """Return a page of the rows that match the keys which have no column."""
     found: list[RowMapping] = []
@@ -256,144 +249,3 @@ def _columns(own: sa.Table, search: Search, *, everything: bool) -> list[Any]:
     if search.level is Level.STUDY and not (search.include or search.include_all or everything):
         return [own.c.study_uid, own.c.patient_key, own.c.json]
     return [own]
-
-
-class _Answers:
-    """Makes the JSON of rows; reads the rows above them when their attributes are wanted."""
-
-    def __init__(self, connection: Connection, tables: Any, search: Search) -> None:
-        self._connection = connection
-        self._tables = tables
-        self._search = search
-
-    def of(self, rows: list[RowMapping]) -> list[bytes]:
-        """Return a JSON object for each row."""
-        search = self._search
-        wants_more = bool(search.include) or search.include_all
-        # PS3.18 10.6.3.3: levels that the path does not name are part of the answer.
-        wants_study = search.level is not Level.STUDY and not search.study_uid
-        wants_series = search.level is Level.INSTANCE and not search.series_uid
-        if not (wants_more or wants_study or wants_series):
-            return [row["json"] for row in rows]
-        studies = self._above(rows, self._tables.studies, "study_uid")
-        series = self._above(rows, self._tables.series, "series_uid")
-        return [
-            joined(
-                self._members(
-                    row,
-                    studies.get(row["study_uid"]),
-                    _series_of(row, series),
-                    wants_study=wants_study,
-                    wants_series=wants_series,
-                )
-            )
-            for row in rows
-        ]
-
-    def matching(self, rows: list[RowMapping], tree: kept.Tree) -> list[RowMapping]:
-        """Return the rows of which what is kept matches."""
-        studies = self._above(rows, self._tables.studies, "study_uid")
-        series = self._above(rows, self._tables.series, "series_uid")
-        return [
-            row
-            for row in rows
-            if kept.matches(
-                tree, self._kept(row, studies.get(row["study_uid"]), _series_of(row, series))
-            )
-        ]
-
-    def _kept(self, row: RowMapping, study: Any, series: Any) -> dict[int, bytes]:
-        level = self._search.level
-        if level is Level.INSTANCE:
-            return _split(self._metadata(row))
-        above = (
-            (row if level is Level.STUDY else study, study_members),
-            (row if level is Level.SERIES else series, series_members),
-        )
-        members: dict[int, bytes] = {}
-        for place, counted in above:
-            if place is not None:
-                members.update(fixed_members(place["fixed"]) | counted(place))
-        return members
-
-    def _above(self, rows: list[RowMapping], table: sa.Table, key: str) -> dict[str, Any]:
-        level = self._search.level
-        if level is Level.STUDY or (level is Level.SERIES and key == "series_uid"):
-            return {}
-        wanted = list(dict.fromkeys(row[key] for row in rows))
-        found: dict[str, Any] = {}
-        for start in range(0, len(wanted), 500):
-            part = wanted[start : start + 500]
-            for row in self._connection.execute(
-                sa.select(table).where(table.c[key].in_(part))
-            ).mappings():
-                found[row[key] if key == "study_uid" else f"{row['study_uid']}/{row[key]}"] = row
-        return found
-
-    def _members(
-        self, row: RowMapping, study: Any, series: Any, *, wants_study: bool, wants_series: bool
-    ) -> dict[int, bytes]:
-        level, include = self._search.level, self._search.include
-        everything = self._search.include_all
-        members: dict[int, bytes] = {}
-        above = [
-            (
-                study if level is not Level.STUDY else row,
-                study_members,
-                _STUDY,
-                wants_study or level is Level.STUDY,
-            ),
-            (
-                series if level is not Level.SERIES else row,
-                series_members,
-                _SERIES,
-                wants_series or level is Level.SERIES,
-            ),
-        ]
-        for place, counted, returned, wanted in above:
-            if place is None:
-                continue
-            fixed = fixed_members(place["fixed"]) | counted(place)
-            kept = returned | frozenset(counted(place)) if wanted else frozenset()
-            own = everything and wanted
-            members.update(
-                (tag, text) for tag, text in fixed.items() if own or tag in kept or tag in include
-            )
-        if level is Level.INSTANCE:
-            members.update(_split(row["json"]))
-            if include - members.keys() or everything:
-                members.update(
-                    (tag, text)
-                    for tag, text in _split(self._metadata(row)).items()
-                    if everything or tag in include
-                )
-        return members
-
-    def _metadata(self, row: RowMapping) -> bytes:
-        chunks = self._tables.chunks
-        body = self._connection.execute(
-            sa.select(chunks.c.body).where(
-                chunks.c.study_uid == row["study_uid"],
-                chunks.c.series_uid == row["series_uid"],
-                chunks.c.chunk == row["chunk"],
-            )
-        ).scalar_one()
-        start, length = row["chunk_start"], row["chunk_length"]
-        return self._told(row)(zlib.decompress(body)[start : start + length])
-
-    def _told(self, row: RowMapping) -> Callable[[bytes], bytes]:
-        place = (row["study_uid"], row["series_uid"])
-        return read_through(self._connection, self._tables, place, row["sop_uid"])
-
-
-def _series_of(row: RowMapping, series: dict[str, Any]) -> Any:
-    return series.get(f"{row['study_uid']}/{row['series_uid']}") if series else None
-
-
-def _split(json: bytes) -> dict[int, bytes]:
-    """Return the members of a stored JSON object; the mark is no JSON and is hidden meanwhile."""
-    parsed = _raw_members(json.replace(b"\x01", b"\x7f\x7f"))
-    return {
-        int(name, 16): b'"%s":%s' % (name.encode(), bytes(raw).replace(b"\x7f\x7f", b"\x01"))
-        for name, raw in parsed.items()
-    }
