@@ -215,11 +215,13 @@ class Walker:
                 return position
             if length == UNDEFINED or vr == b"SQ":
                 items, position, size = self._sequence(into, vr, position, length, depth)
-                elements[tag] = (b"SQ" if items is not None else vr, position - size, size, items)
+                told = b"SQ" if items is not None else vr
+                elements.setdefault(tag, (told, position - size, size, items))
                 continue
             if length > end - position:
                 self._beyond(position + length, end)
-            elements[tag] = (vr, position, length, None)
+            # The first of two is the one that an early look at the identifiers has seen.
+            elements.setdefault(tag, (vr, position, length, None))
             position += length
         if delimited:
             self._short(position + 8)

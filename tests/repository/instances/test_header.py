@@ -292,3 +292,10 @@ def test_no_more_is_inflated_than_the_header_takes():
         tracemalloc.stop()
     with pytest.raises(HeaderTooLarge):
         read_header(bomb)
+
+
+def test_the_first_of_two_elements_is_told_by_every_reader():
+    octets = made() + b"\x20\x00\x0d\x00UI\x00\x00" + b"\x20\x00\x0e\x00UI\x04\x009.9\0"
+
+    assert identify(octets).study_uid == read_header(octets).study_uid == "1.2.3"
+    assert read_header(octets).series_uid == "1.2.3.5"
