@@ -69,9 +69,11 @@ class Wire:
         """Return whether octets are there, or come within `seconds`."""
         if self._end > self._start or (self._tls and self._pending()):
             return True
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
+        until = time.monotonic() + seconds
+        while self._comes_within(max(0.0, until - time.monotonic())):
+            if not self._tls or self._deciphered():
+                return True
+        return False
 
     def take(self, count: int) -> memoryview:
         """Return the next `count` octets (at most the buffer); good until the next call."""
@@ -198,8 +200,31 @@ class Wire:
 
     def _within_deadline(self) -> None:
         left = self._deadline - time.monotonic()
-        if left <= 0 or not self.wait(left):
+        is_held = self._tls and self._pending()
+        if left <= 0 or not (is_held or self._comes_within(left)):
             raise PeerStalled("the peer did not finish in time")
+
+    def _comes_within(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
+    def _deciphered(self) -> bool:
+        """Tell whether what came holds octets of his: TLS says things of its own in between."""
+        patience = self._sock.gettimeout()
+        self._sock.settimeout(0)
+        try:
+            self._compact()
+            count = self._sock.recv_into(self._view[:_AHEAD])
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except (OSError, ValueError):
+            return True  # the connection is at its end, which the next reading finds
+        finally:
+            self._sock.settimeout(patience)
+        self._end += count
+        self._received += count
+        return True
 
     def _pending(self) -> bool:
         assert isinstance(self._sock, ssl.SSLSocket)

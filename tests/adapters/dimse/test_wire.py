@@ -2,6 +2,7 @@
 
 import random
 import socket
+import ssl
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from adapters.dimse.limits import Limits
 from adapters.dimse.messages import Messages
 from adapters.dimse.wire import PeerClosed, PeerStalled, Wire
+from tests.support.certificates import authority
 
 
 @pytest.fixture
@@ -71,3 +73,41 @@ def test_a_data_set_goes_out_in_pdus_the_peer_can_take(pair, size):
     assert receiver.read_command()[0] == 3
     if size:
         assert receiver.read_dataset(3) == octets
+
+
+def test_what_tls_says_of_its_own_is_no_message(pair, tmp_path):
+    """Session tickets, key updates and half a record: nobody waits for the rest of a message."""
+    pki = authority(tmp_path)
+    here, there = pair
+    server = pki.issue("pianku").server_context(pki.certificate)
+    client = ssl.create_default_context(cafile=str(pki.certificate))
+    client.minimum_version = ssl.TLSVersion.TLSv1_3
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    peer = server.wrap_bio(incoming, outgoing, server_side=True)
+    secured = client.wrap_socket(here, do_handshake_on_connect=False, server_hostname="localhost")
+    shaking = threading.Thread(target=secured.do_handshake)
+    shaking.start()
+    while True:
+        incoming.write(there.recv(1 << 16))
+        try:
+            peer.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            there.sendall(outgoing.read())
+    there.sendall(outgoing.read())  # two session tickets
+    shaking.join(5)
+    wire = Wire(secured, Limits(stall_seconds=20.0))
+    assert not wire.wait(0.1)
+    peer.write(b"a whole message")
+    record = outgoing.read()
+    there.sendall(record[:9])
+    assert not wire.wait(0.1)
+    there.sendall(record[9:])
+    assert wire.wait(5)
+    assert wire.wait(0)
+    assert bytes(wire.take(15)) == b"a whole message"
+    there.close()
+    assert wire.wait(5)
+    with pytest.raises(PeerClosed):
+        wire.take(1)
+    wire.drop()
