@@ -18,6 +18,7 @@ VIEWS: Final[dict[str, str]] = {
     "procedure_steps": "what modalities perform, performed and gave up, with what they list",
     "storage_map": "where every instance and frame lies",
     "study_index": "studies, series and instances for lists, C-FIND and QIDO-RS",
+    "workitems": "unified procedure steps, who watches them, and the reports still owed",
     "worklist": "exam orders scheduled or under way, for the modality worklist",
 }
 """View name -> what it answers."""

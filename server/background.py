@@ -19,6 +19,7 @@ from server.dimse_door import commitment_reporter, limits_of
 from server.pix_consumers import pix_work
 from server.procedure_steps import availability_notifier, step_accountant
 from server.wiring import Installation
+from server.workitems import workitem_reporter
 from workflows.describe_manifest import ManifestPolicy
 from workflows.erase_removed import EraseRemoved
 from workflows.identify_patient import PatientPolicy
@@ -38,6 +39,7 @@ def background_work(here: Installation) -> Sequence[tuple[str, Work]]:
     work.append(("notify", _steady(delivery(here).run)))
     work.append(("commit", _steady(commitment_reporter(here).run)))
     work.append(("availability", _steady(availability_notifier(here, limits_of(here)).run)))
+    work.append(("workitems", _steady(workitem_reporter(here, limits_of(here)).run)))
     work += [(name, _steady(tell)) for name, tell in pix_work(here)]
     publish = _publish(here) if here.settings.study.publish else None
     work.append(("steps", _steady(step_accountant(here, publish).run)))

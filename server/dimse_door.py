@@ -18,6 +18,7 @@ from registry.commitments.values import Retrying
 from server.dicom_tls import OutgoingTls, acceptor
 from server.procedure_steps import step_services
 from server.wiring import Installation
+from server.workitems import workitem_services
 from workflows.commit_to_storage import StorageCommitment
 from workflows.place_orders import PlaceOrders
 from workflows.report_commitments import CommitmentReporter
@@ -39,7 +40,7 @@ def dimse_server(
         guard=here.guard,
         commits=storage_commitment(here),
         worklist=Worklist(here.views),
-        more=step_services(here),
+        more={**step_services(here), **workitem_services(here)},
         limits=limits_of(here),
         secured=None if secured is None else (secured, acceptor(told)),
     )

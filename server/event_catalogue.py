@@ -22,6 +22,7 @@ from registry.patients import events as patients
 from registry.procedure_steps import events as procedure_steps
 from registry.studies import events as studies
 from registry.subscriptions import events as subscriptions
+from registry.workitems import events as workitems
 from repository.objects import events as objects
 
 _ROOMS: Final[tuple[ModuleType, ...]] = (
@@ -36,6 +37,7 @@ _ROOMS: Final[tuple[ModuleType, ...]] = (
     procedure_steps,
     studies,
     subscriptions,
+    workitems,
 )
 
 

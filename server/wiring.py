@@ -45,6 +45,7 @@ from projections.storage_map.view import StorageMap
 from projections.study_index import projection as study_index
 from projections.study_index.search import Searches
 from projections.study_index.view import StudyIndex
+from projections.workitems import projection as workitems
 from projections.worklist import projection as worklist
 from registry.documents.code_sets import CodeSets
 from registry.documents.commands import Rules
@@ -176,6 +177,7 @@ class Installation:
             delivery_queue.SPEC,
             commitments.SPEC,
             worklist.SPEC,
+            workitems.SPEC,
             procedure_steps.SPEC,
             availability.SPEC,
             audit_trail.SPEC,

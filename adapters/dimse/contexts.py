@@ -44,6 +44,7 @@ class Operation(StrEnum):
     WORKLIST = "MWL C-FIND"
     MPPS = "MPPS"
     AVAILABILITY = "IAN"
+    UPS = "UPS"
 
 
 STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
@@ -53,6 +54,12 @@ MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"
 MPPS: Final = "1.2.840.10008.3.1.2.3.3"
 MPPS_RETRIEVE: Final = "1.2.840.10008.3.1.2.3.4"
 INSTANCE_AVAILABILITY: Final = "1.2.840.10008.5.1.4.33"
+UPS_PUSH: Final = "1.2.840.10008.5.1.4.34.6.1"
+UPS_WATCH: Final = "1.2.840.10008.5.1.4.34.6.2"
+UPS_PULL: Final = "1.2.840.10008.5.1.4.34.6.3"
+UPS_EVENT: Final = "1.2.840.10008.5.1.4.34.6.4"
+"""Proposed by us alone, to tell watchers."""
+UPS_QUERY: Final = "1.2.840.10008.5.1.4.34.6.5"
 _OTHERS: Final = {
     VERIFICATION: Operation.ECHO,
     STORAGE_COMMITMENT: Operation.COMMIT,
@@ -60,6 +67,10 @@ _OTHERS: Final = {
     MPPS: Operation.MPPS,
     MPPS_RETRIEVE: Operation.MPPS,
     INSTANCE_AVAILABILITY: Operation.AVAILABILITY,
+    UPS_PUSH: Operation.UPS,
+    UPS_WATCH: Operation.UPS,
+    UPS_PULL: Operation.UPS,
+    UPS_QUERY: Operation.UPS,
 }
 
 PATIENT_ROOT: Final = "1.2.840.10008.5.1.4.1.2.1."

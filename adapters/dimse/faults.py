@@ -31,9 +31,11 @@ from registry.procedure_steps.refusals import (
     ProcedureStepExists,
 )
 from registry.studies.refusals import InstanceDiffers, InstanceMismatch
+from registry.workitems import refusals as workitems
 
 SUCCESS: Final = 0x0000
 PENDING: Final = 0xFF00
+PENDING_WITHOUT_OPTIONAL_KEYS: Final = 0xFF01
 CANCELLED: Final = 0xFE00
 INVALID_ATTRIBUTE_VALUE: Final = 0x0106
 PROCESSING_FAILURE: Final = 0x0110
@@ -56,6 +58,9 @@ MOVE_DESTINATION_UNKNOWN: Final = 0xA801
 DATASET_DOES_NOT_MATCH: Final = 0xA900
 SUBOPERATIONS_FAILED: Final = 0xB000
 CANNOT_UNDERSTAND: Final = 0xC000
+UPS_CREATED_WITH_MODIFICATIONS: Final = 0xB300
+UPS_ALREADY_CANCELED: Final = 0xB304
+UPS_ALREADY_COMPLETED: Final = 0xB306
 
 _STORE: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (InstanceDiffers, DUPLICATE_INSTANCE),
@@ -111,6 +116,32 @@ _AVAILABILITY: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (Unavailable, RESOURCE_LIMITATION),
     (Refusal, PROCESSING_FAILURE),
 )
+_UPS: Final[tuple[tuple[type[Refusal], int], ...]] = (
+    (workitems.WorkitemEnded, 0xC300),
+    (workitems.TransactionUidMissing, 0xC301),
+    (workitems.TransactionUidWrong, 0xC301),
+    (workitems.WorkitemInProgress, 0xC302),
+    (workitems.ScheduledByCreation, 0xC303),
+    (workitems.WorkitemUnfinished, 0xC304),
+    (workitems.WorkitemNotKnown, 0xC307),
+    (workitems.SubscriberNotKnown, 0xC308),
+    (workitems.WorkitemNotScheduled, 0xC309),
+    (workitems.WorkitemNotClaimed, 0xC310),
+    (workitems.WorkitemDone, 0xC311),
+    (workitems.SubscriptionUnfit, 0xC314),
+    (workitems.WorkitemExists, DUPLICATE_INSTANCE),
+    (workitems.WorkitemAttributeMissing, MISSING_ATTRIBUTE),
+    (workitems.WorkitemAttributeEmpty, MISSING_ATTRIBUTE_VALUE),
+    (workitems.WorkitemAttributeInvalid, INVALID_ATTRIBUTE_VALUE),
+    (workitems.StateUnknown, INVALID_ARGUMENT),
+    (workitems.FilterNamesPerson, INVALID_ARGUMENT),
+    (BadIdentifier, INVALID_ATTRIBUTE_VALUE),
+    (Forbidden, NOT_AUTHORISED),
+    (TooMuch, RESOURCE_LIMITATION),
+    (Unavailable, RESOURCE_LIMITATION),
+    (Refusal, PROCESSING_FAILURE),
+)
+"""PS3.4 CC.2.1 to CC.2.6, tables of status values."""
 _ECHO: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (Forbidden, NOT_AUTHORISED),
     (Refusal, PROCESSING_FAILURE),
@@ -125,10 +156,11 @@ _TABLES: Final = {
     Operation.WORKLIST: _QUERY,
     Operation.MPPS: _MPPS,
     Operation.AVAILABILITY: _AVAILABILITY,
+    Operation.UPS: _UPS,
 }
 
 _ENDS: Final[Mapping[Operation, tuple[int, ...]]] = {
-    Operation.FIND: (PENDING, CANCELLED),
+    Operation.FIND: (PENDING, PENDING_WITHOUT_OPTIONAL_KEYS, CANCELLED),
     Operation.WORKLIST: (PENDING, CANCELLED),
     Operation.MOVE: (
         PENDING, CANCELLED, SUBOPERATIONS_FAILED, CANNOT_PERFORM_SUBOPERATIONS,
@@ -138,9 +170,23 @@ _ENDS: Final[Mapping[Operation, tuple[int, ...]]] = {
     Operation.COMMIT: (NO_SUCH_SOP_CLASS_N, NO_SUCH_INSTANCE, NO_SUCH_ACTION),
     Operation.MPPS: (NO_SUCH_SOP_CLASS_N,),
     Operation.AVAILABILITY: (NO_SUCH_SOP_CLASS_N,),
+    Operation.UPS: (
+        PENDING, CANCELLED, OUT_OF_RESOURCES, DATASET_DOES_NOT_MATCH, NO_SUCH_SOP_CLASS_N,
+        NO_SUCH_ACTION, UPS_CREATED_WITH_MODIFICATIONS, UPS_ALREADY_CANCELED,
+        UPS_ALREADY_COMPLETED,
+    ),
 }  # fmt: skip
 """What the services say besides success, and besides why they refuse."""
 
+_NAMING_ATTRIBUTES: Final = (
+    AttributeMissing,
+    AttributeEmpty,
+    AttributeInvalid,
+    workitems.WorkitemAttributeMissing,
+    workitems.WorkitemAttributeEmpty,
+    workitems.WorkitemAttributeInvalid,
+    workitems.WorkitemUnfinished,
+)
 MAY_NO_LONGER_BE_UPDATED: Final = 0xA710
 """Error ID of an N-SET on a performed procedure step that has ended (PS3.4 F.7.2.2.4)."""
 
@@ -194,10 +240,19 @@ def particulars(refusal: Refusal) -> Mapping[int, int | bytes]:
     if isinstance(refusal, ProcedureStepEnded):
         return {0x0903: MAY_NO_LONGER_BE_UPDATED}
     tag = refusal.details.get("tag")
-    if isinstance(refusal, AttributeMissing | AttributeEmpty | AttributeInvalid) and tag:
+    if isinstance(refusal, _NAMING_ATTRIBUTES) and tag:
         number = int(str(tag), 16)
         return {0x1005: struct.pack("<HH", number >> 16, number & 0xFFFF)}
     return {}
+
+
+def offending(refusal: Refusal) -> Mapping[int, bytes]:
+    """Return the Offending Element (0000,0901) of a refused query, if one key is to blame."""
+    tag = refusal.details.get("tag")
+    if tag is None:
+        return {}
+    number = int(str(tag), 16)
+    return {0x0901: struct.pack("<HH", number >> 16, number & 0xFFFF)}
 
 
 def comment(refusal: Refusal) -> str:

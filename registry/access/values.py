@@ -37,7 +37,7 @@ AE_RIGHTS: Final = frozenset({"echo", "store", "find", "move", "get", "feed"})
 """What an AE title may be granted; `feed` is for a sending application (MSH-3) on MLLP."""
 
 DIMSE_SERVICES: Final = frozenset(
-    {"echo", "store", "find", "move", "get", "commit", "worklist", "mpps", "availability"}
+    {"echo", "store", "find", "move", "get", "commit", "worklist", "mpps", "availability", "ups"}
 )
 """What an AE title may be held to, finer than its rights: names of the DIMSE services."""
 

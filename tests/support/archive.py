@@ -32,6 +32,7 @@ from projections.storage_map.view import StorageMap
 from projections.study_index import projection as study_index
 from projections.study_index.search import Searches
 from projections.study_index.view import StudyIndex
+from projections.workitems import projection as workitems_view
 from projections.worklist import projection as worklist_view
 from registry.access.values import NO_LIMITS, AeLimits, Resource, Subject
 from registry.availability import events as availability
@@ -41,6 +42,7 @@ from registry.orders import events as orders
 from registry.patients import events as patients
 from registry.procedure_steps import events as procedure_steps
 from registry.studies import events as studies
+from registry.workitems import events as workitems
 from repository.instances.header import identify
 from repository.instances.stored import StoredInstances
 from repository.objects import events as objects
@@ -52,7 +54,7 @@ AUTHORITY = "1.2.826.0.1.3680043.10.99"
 _ROOMS = (studies, patients, documents, objects, commitments, orders)
 FACTS = [
     fact
-    for room in (*_ROOMS, procedure_steps, availability)
+    for room in (*_ROOMS, procedure_steps, availability, workitems)
     for fact in vars(room).values()
     if isinstance(fact, type) and getattr(fact, "TOPIC", None)
 ]
@@ -145,6 +147,7 @@ class Views:
                 worklist_view.SPEC,
                 procedure_steps_view.SPEC,
                 availability_view.SPEC,
+                workitems_view.SPEC,
             ],
             {"facts": ledger.head},
         )
