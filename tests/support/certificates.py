@@ -45,11 +45,11 @@ class Authority:
     _key: ec.EllipticCurvePrivateKey
     _own: x509.Certificate
 
-    def issue(self, name: str) -> Identity:
+    def issue(self, name: str, *, lasts: timedelta = timedelta(days=1)) -> Identity:
         """Return a certificate good for servers on loopback and for clients."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
-            _builder(name, self._own.subject, key)
+            _builder(name, self._own.subject, key, lasts=lasts)
             .add_extension(
                 x509.SubjectAlternativeName(
                     [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
@@ -97,7 +97,11 @@ def authority(folder: Path, name: str = "ca") -> Authority:
 
 
 def _builder(
-    name: str, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    name: str,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    lasts: timedelta = timedelta(days=1),
 ) -> x509.CertificateBuilder:
     moment = datetime.now(UTC)
     return (
@@ -107,7 +111,7 @@ def _builder(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(moment - timedelta(hours=1))
-        .not_valid_after(moment + timedelta(days=1))
+        .not_valid_after(moment + lasts)
     )
 
 

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import time
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 
 import pytest
 
@@ -273,6 +274,24 @@ def test_we_do_not_send_to_a_node_of_another_authority(told, guard, foreign, rec
     with pytest.raises(DestinationUnavailable):
         Requestor(
             ("127.0.0.1", stranger.tls_port), called_ae="X", calling_ae="PIANKU",
+            proposed=[ProposedContext(1, CT, (EXPLICIT,))],
+            limits=quick(secure=OutgoingTls(guard, told())),
+        )  # fmt: skip
+
+
+def test_what_has_expired_is_trusted_neither_way(receive, told, guard, pki):
+    late = pki.issue("late", lasts=timedelta(minutes=-1))
+    for clients in ("required", "optional"):
+        assert answer(receive(tls=acceptor(told(clients))).tls_port, client(pki, late)) == b""
+    assert guard.fingerprints == {}
+    reasons = {one["detail"] for one in guard.recorded if one["transaction"] == "dimse.tls"}
+    assert reasons == {"certificate_verify_failed"}
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(late.certificate, late.key)
+    guard.limits["LATE"] = AeLimits(reached_by_tls=True)
+    with pytest.raises(DestinationUnavailable):
+        Requestor(
+            ("127.0.0.1", receive(tls=context).tls_port), called_ae="LATE", calling_ae="PIANKU",
             proposed=[ProposedContext(1, CT, (EXPLICIT,))],
             limits=quick(secure=OutgoingTls(guard, told())),
         )  # fmt: skip
