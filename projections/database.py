@@ -43,8 +43,13 @@ _GENERATION_TTL_SECONDS: Final = 0.5
 _RING_AGAIN_SECONDS: Final = 0.1
 _WRITER_CACHE_KIB: Final = -24576  # negative: KiB, as SQLite has it
 _READER_CACHE_KIB: Final = -8192
-AWAY: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
-"""What says that a database cannot serve now (away, locked, full, read only)."""
+AWAY: Final = (
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sa.exc.InternalError,
+    sa.exc.TimeoutError,
+)
+"""What says that a database cannot serve now (away, locked, full, read only, all in use)."""
 
 
 class ViewsAway(Unavailable):

@@ -29,6 +29,7 @@ from projections.database import (
     Generation,
     ViewsDatabase,
 )
+from projections.idleness import Idleness
 
 log = logging.getLogger("pianku.projections")
 _BATCH: Final = 1000
@@ -36,7 +37,9 @@ _ATTEND_SECONDS: Final = 1.0
 _GULP_SECONDS: Final = 0.25
 _LONG_GULP_SECONDS: Final = 1.0
 _SHARE: Final = 20
-"""While nobody waits the projector takes no more than about a twentieth of the time."""
+"""While nobody waits the projector takes no more than about a twentieth of a busy machine."""
+_IDLE_ENOUGH: Final = 0.2
+"""Of all processors' time: then nobody pays for a shorter gulp."""
 _GULP_WITHOUT_BELL_SECONDS: Final = 0.02
 _AWAY: Final = (Unavailable, *AWAY)
 """What says that a tier or the database cannot serve now; anything else is poison."""
@@ -101,6 +104,7 @@ class Runner:
         self._followed: dict[str, int] = {}
         """Up to where each ledger's follower has come."""
         self._stopping = threading.Event()
+        self._idleness = Idleness()
         self._lock = threading.Lock()
 
     def run(self) -> None:
@@ -161,9 +165,14 @@ class Runner:
         """
         bell = self._database.bells.get(ledger)
         if bell is not None and bell.listen():
-            ended = time.monotonic()
-            gulp = max(_GULP_SECONDS, min(_SHARE * (ended - began), _LONG_GULP_SECONDS))
-            bell.wait(began + gulp - ended)
+            took = time.monotonic() - began
+            until = began + max(_GULP_SECONDS, min(_SHARE * took, _LONG_GULP_SECONDS))
+            self._idleness.look()
+            while (left := until - time.monotonic()) > 0:
+                if bell.wait(min(left, _GULP_SECONDS)):
+                    return
+                if self._idleness.look() > _IDLE_ENOUGH:
+                    return
         else:
             self._stopping.wait(max(0.0, began + _GULP_WITHOUT_BELL_SECONDS - time.monotonic()))
 
