@@ -184,9 +184,8 @@ def _grey(
     state: InstanceHeader | None,
 ) -> Samples:
     dataset = header.dataset
-    inverse = (dataset.ascii(0x00280004) == "MONOCHROME1") != (
-        dataset.ascii(0x20500020) == "INVERSE"
-    )
+    # MONOCHROME1 and the shape INVERSE are one inversion, told twice (PS3.3 Table C.7-9).
+    inverse = dataset.ascii(0x00280004) == "MONOCHROME1" or (dataset.ascii(0x20500020) == "INVERSE")
     if samples.dtype.kind in "iu" and (dataset.integer(0x00280101, 8) or 8) == 1:
         mask: Samples = ((samples != 0) ^ inverse).astype(np.uint8) * 255
         return mask

@@ -213,6 +213,10 @@ def test_monochrome1_is_shown_inverted_and_no_window_means_the_full_range():
     plain, inverted = shown(synthetic(RAMP)), shown(synthetic(RAMP, "MONOCHROME1"))
     assert (int(plain.min()), int(plain.max())) == (0, 255)
     assert np.array_equal(plain, 255 - inverted)
+    # Every DX and MG image in MONOCHROME1 says so a second time.
+    twice = shown(synthetic(RAMP, "MONOCHROME1", PresentationLUTShape="INVERSE"))
+    assert np.array_equal(twice, inverted)
+    assert np.array_equal(shown(synthetic(RAMP, PresentationLUTShape="IDENTITY")), plain)
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
