@@ -16,11 +16,13 @@ from typing import Final
 
 import pydicom
 import pydicom.data
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import BaseTag
 from pydicom.uid import UID
+from pydicom.valuerep import STR_VR
 
 from kernel.identifiers import stable_uid
 from tests.support.dicom_studies import KINDS, generate, part10
@@ -129,8 +131,9 @@ def write(samples: Iterable[Sample], folder: Path) -> list[Path]:
 
 
 def differences(before: Dataset, after: Dataset, where: str = "") -> list[str]:
-    """Return where two data sets differ: tags, VRs, values, items, fragments.
+    """Return where two data sets differ: tags, VRs, octets of values, items, fragments.
 
+    Both as read, not yet looked at, so that texts are compared in the octets they came in.
     Group lengths and trailing padding are not content (PS3.5 7.2, 7.4.1 and PS3.10 7.2).
     """
     one, other = _elements(before), _elements(after)
@@ -141,16 +144,18 @@ def differences(before: Dataset, after: Dataset, where: str = "") -> list[str]:
 
 
 def read(octets: bytes) -> FileDataset:
-    """Return the data set of a file, every element looked at."""
+    """Return the data set of a file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(io.BytesIO(octets))
-        for _ in dataset.iterall():
-            pass
-    return dataset
+        return pydicom.dcmread(io.BytesIO(octets))
 
 
-def _unlike(one: DataElement, other: DataElement, where: str) -> list[str]:
+Element = tuple[DataElement, bytes | None]
+"""An element and, unless it has items, the octets of its value."""
+
+
+def _unlike(before: Element, after: Element, where: str) -> list[str]:
+    (one, octets), (other, others) = before, after
     if one.VR == "SQ" and other.VR == "SQ":
         if len(one.value) != len(other.value):
             return [f"{where}: {len(one.value)} items against {len(other.value)}"]
@@ -162,9 +167,21 @@ def _unlike(one: DataElement, other: DataElement, where: str) -> list[str]:
     # Fragments are OB (PS3.5 A.4 c); toolkits correct what some writers call OW.
     if one.VR != other.VR and not (one.is_undefined_length and one.tag == 0x7FE00010):
         return [f"{where}: VR {one.VR} against {other.VR}"]
-    if _plain(one.value) != _plain(other.value):
-        return [f"{where} {one.VR}: {str(one.value)[:40]!r} against {str(other.value)[:40]!r}"]
+    if octets is None or others is None:
+        alike = _plain(one.value) == _plain(other.value)
+    else:
+        alike = _unpadded(octets, one.VR) == _unpadded(others, one.VR)
+    if not alike:
+        return [
+            f"{where} {one.VR}: {octets or one.value!r:.40} against {others or other.value!r:.40}"
+        ]
     return []
+
+
+def _unpadded(octets: bytes, vr: str) -> bytes:
+    if vr in STR_VR:
+        return octets.rstrip(b"\x00 ")
+    return octets + b"\x00" * (len(octets) % 2)
 
 
 def _plain(value: object) -> object:
@@ -175,12 +192,18 @@ def _plain(value: object) -> object:
     return value if value not in (None, "") else ""
 
 
-def _elements(dataset: Dataset) -> dict[str, DataElement]:
-    return {
-        str(element.tag): element
-        for element in dataset
-        if element.tag.element != 0 and element.tag != 0xFFFCFFFC
-    }
+def _elements(dataset: Dataset) -> dict[str, Element]:
+    found: dict[str, Element] = {}
+    for tag in list(dataset.keys()):
+        if BaseTag(tag).element == 0 or tag == 0xFFFCFFFC:
+            continue
+        raw = dataset.get_item(tag)
+        octets = (raw.value or b"") if isinstance(raw, RawDataElement) else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            element = dataset[tag]
+        found[str(BaseTag(tag))] = (element, octets)
+    return found
 
 
 def _read(files: Iterable[Path]) -> Iterator[Sample]:

@@ -43,14 +43,31 @@ STORESCU: Final = {
 """dcmtk's option that makes storescu propose a transfer syntax; it knows no other."""
 UNREADABLE: Final = frozenset(("rtdose_rle.dcm", "rtdose_rle_1frame.dcm", "explicit_VR-UN.dcm"))
 """Files in which dcmtk, and Orthanc which is made of it, find no SOP class: none goes out."""
+YOUNGER: Final = frozenset(
+    f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("9.1.4", "77.1.8", "77.1.9", "481.23", "481.24")
+)
+"""SOP classes that dcmtk 3.6.7 does not send; Orthanc takes them when it is told to."""
 HTJ2K: Final = frozenset(_J + number for number in ("201", "202", "203"))
 """Younger than the peers' toolkit."""
+
+
+EVERYTHING: Final = {"UnknownSopClassAccepted": True}
+"""Orthanc's setting that makes it take SOP classes its toolkit does not know."""
 
 
 def readable(samples: Sequence[Sample]) -> list[Sample]:
     """Return what a peer made of dcmtk can send."""
     return [
         one for one in samples if one.name not in UNREADABLE and one.transfer_syntax not in HTJ2K
+    ]
+
+
+def sendable(samples: Sequence[Sample]) -> list[Sample]:
+    """Return what storescu can send: less than Orthanc."""
+    return [
+        one
+        for one in readable(samples)
+        if one.transfer_syntax in STORESCU and one.sop_class not in YOUNGER
     ]
 
 

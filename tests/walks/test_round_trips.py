@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import dicom_corpus, round_trip
+from tests.support import dicom_corpus, every_modality, round_trip
 from tests.support.orthanc import orthanc
 from tests.support.running import RunningPianku
 
@@ -19,16 +19,15 @@ pytestmark = pytest.mark.tender("R-6.2.4.2")
 
 @pytest.fixture(scope="module")
 def samples() -> list[dicom_corpus.Sample]:
-    return dicom_corpus.slice_of(
-        [*dicom_corpus.bundled(), *dicom_corpus.outside(), *dicom_corpus.generated()]
-    )
+    found = [*dicom_corpus.bundled(), *dicom_corpus.outside(), *dicom_corpus.generated()]
+    return [*dicom_corpus.slice_of(found), *every_modality.slice_of_matrix()]
 
 
 @pytest.mark.peer("dcmtk")
 def test_from_dcmtk_to_dcmtk_no_element_changes(
     pianku: RunningPianku, samples: list[dicom_corpus.Sample], tmp_path: Path
 ) -> None:
-    sent = dicom_corpus.distinct(round_trip.readable(samples), 200)
+    sent = dicom_corpus.distinct(round_trip.sendable(samples), 200)
 
     assert len({one.transfer_syntax for one in sent}) >= 18
     assert not round_trip.by_dcmtk(pianku, sent, tmp_path)
@@ -40,7 +39,7 @@ def test_from_orthanc_to_orthanc_no_element_changes(
 ) -> None:
     sent = dicom_corpus.distinct(round_trip.readable(samples), 400)
 
-    with orthanc("ROUND") as archive:
+    with orthanc("ROUND", more=round_trip.EVERYTHING) as archive:
         assert not round_trip.by_orthanc(pianku, archive, sent)
 
 
@@ -50,7 +49,7 @@ def test_by_orthancs_dicomweb_client_both_ways_no_element_changes(
 ) -> None:
     sent = dicom_corpus.distinct(round_trip.readable(samples), 700)
 
-    with orthanc("WEBROUND") as archive:
+    with orthanc("WEBROUND", more=round_trip.EVERYTHING) as archive:
         assert not round_trip.by_orthanc_web(pianku, archive, sent)
         found = archive.call(
             "/dicom-web/servers/pianku/qido",
