@@ -21,6 +21,7 @@ _AHEAD: Final = 4 << 10
 """Read beyond what is asked for, at most: heads come through the buffer, pixels past it."""
 _PARTS: Final = 512
 """Pieces that one system call gathers, at most (Linux takes 1024)."""
+_QUICK: Final = getattr(socket, "TCP_QUICKACK", 0)
 _AT_ONCE_SECONDS: Final = 0.01
 _LINGER_SECONDS: Final = 2.0
 _LINGER_OCTETS: Final = 4 << 20
@@ -176,6 +177,17 @@ class Wire:
     def _fill(self, wanted: int) -> None:
         limit = self._end + max(wanted, _AHEAD)
         self._end += self._receive(self._view[self._end : limit])
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Let the peer have his acknowledgement now: Nagle's algorithm may make him wait for it.
+
+        A message of two small PDUs would take 40 ms from peers that do not set TCP_NODELAY (as
+        dcmtk by default). Linux forgets the option, so it is set after each read.
+        """
+        if _QUICK:
+            with suppress(OSError):
+                self._sock.setsockopt(socket.IPPROTO_TCP, _QUICK, 1)
 
     def _receive(self, into: memoryview, flags: int = 0) -> int:
         if self._deadline:

@@ -111,3 +111,13 @@ def test_what_tls_says_of_its_own_is_no_message(pair, tmp_path):
     with pytest.raises(PeerClosed):
         wire.take(1)
     wire.drop()
+
+
+def test_a_peer_that_waits_for_acknowledgements_has_them_at_once(pair):
+    """Nagle's algorithm on his side: a second small piece goes out when the first is answered."""
+    ours, theirs = pair
+    wire = Wire(ours, Limits())
+    ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+    theirs.sendall(b"command")
+    assert bytes(wire.take(7)) == b"command"
+    assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
