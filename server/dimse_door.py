@@ -51,6 +51,7 @@ def limits_of(here: Installation) -> Limits:
     told = here.settings.dimse
     return Limits(
         receivers=told.receivers,
+        places=here.settings.directory / "places",
         max_associations=told.max_associations,
         max_pdu=told.max_pdu,
         max_dataset=told.max_instance_mib << 20,

@@ -75,7 +75,7 @@ class DimseServer:
             self._doors.append(secured)
         self._guard = guard
         self._limits = limits or Limits()
-        self._places = Places(self._limits.max_associations)
+        self._places = Places(self._limits.max_associations, self._limits.places)
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 Secure = Callable[[socket.socket, str], socket.socket]
 """Makes a connection to an AE title secure where it is to be; raises OSError."""
@@ -26,6 +27,8 @@ class Limits:
     """Processes that wait on the same sockets."""
     max_associations: int = 64
     """More are rejected as local-limit-exceeded; the peer may try again."""
+    places: Path | None = None
+    """Folder in which receivers share how many associations an AE title has."""
     max_pdu: int = 1 << 20
     """Octets of one P-DATA-TF PDU we take; told to the peer."""
     max_dataset: int = 8 << 30

@@ -67,7 +67,7 @@ def list_nodes(context: click.Context, *, as_json: bool) -> None:
 )  # fmt: skip
 @click.option(
     "--associations", "max_associations", type=click.IntRange(0, 10_000), default=0,
-    help="At once, for each receiver process; 0 is any number.",
+    help="At once, with all receivers of a machine; 0 is any number.",
 )  # fmt: skip
 @click.option("--tls", is_flag=True, help="Let it in by TLS only.")
 @click.option(

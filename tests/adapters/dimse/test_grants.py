@@ -3,8 +3,11 @@
 PS3.8 7.1.1.13 (result list), 9.3.4 (rejections), PS3.7 C.5.5 (refused: not authorized).
 """
 
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
@@ -17,10 +20,11 @@ from pydicom.uid import (
 )
 from pynetdicom import AE, AllStoragePresentationContexts, build_role, evt
 
-from adapters.dimse import encode
+from adapters.dimse import encode, places
 from adapters.dimse.contexts import Operation, negotiate
 from adapters.dimse.decode import AssociateRequest, ProposedContext, UserInformation
 from adapters.dimse.limits import Limits
+from adapters.dimse.places import Places
 from adapters.dimse.sop_groups import group_of
 from kernel.refusals import Unauthenticated
 from registry.access.values import DIMSE_SERVICES, SOP_CLASS_GROUPS, AeLimits
@@ -221,6 +225,47 @@ def test_an_ae_title_has_the_places_it_is_given(receive, guard):
     else:
         pytest.fail("the place was not given back")
     held[1].close()
+
+
+def test_receivers_share_the_places_of_an_ae_title(receive, guard, tmp_path):
+    """Another receiver process has its own `Places`; the folder is what they have in common."""
+    guard.limits["CT1"] = AeLimits(max_associations=2)
+    limits = quick(idle_seconds=20.0, places=tmp_path / "places")
+    first, second = receive(limits=limits), receive(limits=limits)
+    with raw_peer(first.port) as one, raw_peer(second.port) as two, raw_peer(second.port) as three:
+        assert one.associate(calling="CT1")[:1] == b"\x02"
+        assert two.associate(calling="CT1")[:1] == b"\x02"
+        assert tuple(three.associate(calling="CT1")[7:10]) == (2, 3, 2)
+    with raw_peer(first.port) as peer:
+        assert peer.associate(calling="CT2")[:1] == b"\x02"
+
+
+def test_a_place_is_free_again_when_its_process_is_gone(tmp_path):
+    ours = Places(64, tmp_path / "places")
+    code = (
+        "import sys; from pathlib import Path; from adapters.dimse.places import Places\n"
+        "held = Places(64, Path(sys.argv[1]))\n"
+        "print(held.take('CT1', 1), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "places")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(places.__file__).parents[2],
+    ) as other:  # fmt: skip
+        assert other.stdout.readline() == b"True\n"
+        assert not ours.take("CT1", 1)
+        assert ours.take("CT2", 1)
+        other.kill()
+    assert ours.take("CT1", 1)
+    assert not ours.take("CT1", 1)
+    ours.give_back("CT1")
+    assert ours.take("CT1", 1)
+
+
+def test_a_folder_that_cannot_be_used_keeps_nobody_out(tmp_path):
+    (tmp_path / "places").write_text("a file")
+    ours = Places(64, tmp_path / "places")
+    assert [ours.take("CT1", 2) for _ in range(3)] == [True, True, False]
 
 
 def test_fifty_at_once_are_served_and_the_sixty_fifth_is_told_to_come_again(receive):
