@@ -25,6 +25,7 @@ INLINE_LIMIT: Final = 1024
 """Binary values up to this many octets are sent inline (PS3.18 F.2.7)."""
 
 _JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_IDENTIFIERS: Final = frozenset((0x00080016, 0x00080018, 0x0020000D, 0x0020000E))
 _TEXT: Final = frozenset((b"AE", b"AS", b"CS", b"DA", b"DT", b"LO", b"SH", b"TM", b"UC", b"UI"))
 _BY_CHARSET: Final = frozenset((b"LO", b"SH", b"UC", b"ST", b"LT", b"UT", b"PN"))
 _INTEGERS: Final = {
@@ -110,6 +111,8 @@ class _Writer:
     def member(self, dataset: Dataset, tag: int, codecs: tuple[str, ...], path: bytes) -> bytes:
         """Return the member of one attribute."""
         vr, start, length, items = dataset.elements[tag]
+        if tag in _IDENTIFIERS and items is None:
+            vr = b"UI"  # what it was stored by, whatever the writer called it
         if items is None and vr not in _TEXT and vr not in _INTEGERS:
             vr, items = _resolved(dataset, tag, vr)
         head = _head(tag, vr)

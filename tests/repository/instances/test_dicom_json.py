@@ -120,3 +120,13 @@ def test_big_endian_words_are_sent_little():
     assert swapped(b"\x01\x02\x03\x04", b"OW") == b"\x02\x01\x04\x03"
     assert swapped(b"\x01\x02\x03\x04", b"OL") == b"\x04\x03\x02\x01"
     assert swapped(b"\x01\x02", b"OB") == b"\x01\x02"
+
+
+def test_an_identifier_of_a_wrong_vr_is_told_as_the_identifier_it_is():
+    octets = b"\x08\x00\x16\x00UI\x04\x001.2\0\x08\x00\x18\x00UI\x04\x001.3\0"
+    octets += b"\x20\x00\x0d\x00FD\x04\x001.4\0\x20\x00\x0e\x00US\x04\x001.5\0"
+
+    told = json.loads(to_json(read_header(octets, "1.2.840.10008.1.2.1"), b"x"))
+
+    assert told["0020000D"] == {"vr": "UI", "Value": ["1.4"]}
+    assert told["0020000E"] == {"vr": "UI", "Value": ["1.5"]}
