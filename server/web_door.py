@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
-from adapters.dicomweb.archive import Archive
+from adapters.dicomweb.archive import Archive, CommitmentService, WorklistService
 from adapters.dicomweb.endpoint import DicomWeb
 from adapters.dicomweb.kept_pictures import FOLDER, KeptPictures
 from adapters.dicomweb.wado_uri import WadoUri
@@ -31,14 +31,18 @@ from adapters.soap.replies import Replies
 from adapters.xds.endpoint import XdsParts
 from adapters.xds.endpoint import build_router as build_xds
 from adapters.xds.rad68_provide_and_register_imaging import ExamineManifests, ManifestChecks
+from projections.commitments.view import Commitments
 from projections.permissions.policy import clause
+from projections.workitems.view import Workitems
 from repository.instances.stored import StoredInstances
 from server.broker import broker
 from server.communities import communities, replies
+from server.dimse_door import storage_commitment
 from server.http import Doors, build_app, spa_folder
 from server.identity import domains_of
 from server.procedure_steps import step_rooms
 from server.wiring import Installation
+from server.workitems import workitems
 from workflows.receive_identity_feed import IdentityFeed
 
 _WAITING_THREADS: Final = 24
@@ -81,6 +85,8 @@ def _dicomweb(here: Installation) -> Sequence[tuple[str, ASGIApp]]:
         threads=threads,
         renderers=renderers,
         pictures=KeptPictures(here.settings.directory / FOLDER),
+        worklist=WorklistService(workitems(here), Workitems(here.views), here.guard),
+        commitments=CommitmentService(storage_commitment(here), Commitments(here.views)),
     )
     return ("/dicom-web", DicomWeb(archive)), ("/wado", WadoUri(archive))
 

@@ -18,14 +18,18 @@ from starlette.requests import HTTPConnection
 from adapters.dicomweb.kept_pictures import KeptPictures
 from kernel.context import Envelope
 from kernel.refusals import Refusal
+from projections.commitments.view import Commitments
 from projections.storage_map.view import StorageMap
 from projections.study_index.search import Searches
 from projections.study_index.view import StudyIndex
+from projections.workitems.view import Workitems
 from registry.access.values import Resource, Subject
 from registry.studies.values import Outcome
 from repository.instances.stored import StoredInstances
 from repository.tiers.ports import BlobStore
+from workflows.commit_to_storage import StorageCommitment
 from workflows.gather_instances import Offer
+from workflows.perform_workitems import PerformWorkitems
 
 T = TypeVar("T")
 
@@ -89,6 +93,31 @@ class Limits:
     """Pictures in one answer for a whole series or study."""
 
 
+class Addresses(Protocol):
+    """Knows where AEs are reached; the guard is one."""
+
+    def destination(self, ae_title: str) -> tuple[str, int] | None:
+        """Return host and port, None when they are not known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistService:
+    """What UPS-RS stands on."""
+
+    perform: PerformWorkitems
+    index: Workitems
+    addresses: Addresses
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentService:
+    """What storage commitment over the web stands on."""
+
+    commits: StorageCommitment
+    queue: Commitments
+
+
 @dataclass(frozen=True, slots=True)
 class Archive:
     """The parts behind the resources."""
@@ -110,6 +139,8 @@ class Archive:
     prefix: str = "/dicom-web"
     pictures: KeptPictures | None = None
     """Where thumbnails are kept; None: each is made when it is asked for."""
+    worklist: WorklistService | None = None
+    commitments: CommitmentService | None = None
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a function that may wait, outside of the event loop."""

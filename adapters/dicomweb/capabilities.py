@@ -20,9 +20,11 @@ _PARTS: Final = "multipart/related"
 _METADATA: Final = (encode.JSON, _PARTS)
 _FILES: Final = (_PARTS, zipped.MEDIA_TYPE)
 _PICTURES: Final = ("image/jpeg", "image/png", "image/gif", _PARTS)
+_DATASET: Final = (encode.JSON, encode.XML)
 _S: Final = "/studies/{study}"
 _E: Final = _S + "/series/{series}"
 _I: Final = _E + "/instances/{instance}"
+_W: Final = "/workitems/{workitem}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,16 @@ OFFERS: Final = (
     Offer("GET", _I + "/frames/{frames}/rendered", _PICTURES[:3]),
     Offer("GET", _I + "/frames/{frames}/thumbnail", _PICTURES[:3]),
     Offer("GET", _I + "/bulkdata/{attribute}", ("application/octet-stream", _PARTS)),
+    Offer("GET", "/workitems", _METADATA),
+    Offer("POST", "/workitems", ()),
+    Offer("GET", _W, _DATASET),
+    Offer("POST", _W, ()),
+    Offer("PUT", _W + "/state", ()),
+    Offer("POST", _W + "/cancelrequest", ()),
+    Offer("POST", _W + "/subscribers/{subscriber}", ()),
+    Offer("DELETE", _W + "/subscribers/{subscriber}", ()),
+    Offer("POST", _W + "/subscribers/{subscriber}/suspend", ()),
+    *(Offer(method, "/commitment-requests/{transaction}", _DATASET) for method in ("POST", "GET")),
 )
 
 

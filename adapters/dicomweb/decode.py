@@ -96,7 +96,7 @@ def search(
             paths.append((path, value))
     options = {name.lower(): value for name, value in fields if name.lower() in _CONTROLS}
     most = limits.results if level is Level.STUDY else limits.instance_results
-    include, include_all = _included(fields)
+    include, include_all = included(fields)
     return Asked(
         Search(
             level=level,
@@ -106,9 +106,9 @@ def search(
             series_uid=series_uid,
             include=include,
             include_all=include_all,
-            fuzzy=_boolean(options.get("fuzzymatching", "false")),
+            fuzzy=boolean(options.get("fuzzymatching", "false")),
             combined=True,
-            empty=_boolean(options.get("emptyvaluematching", "false")),
+            empty=boolean(options.get("emptyvaluematching", "false")),
             counted=True,
             offset=_whole(options.get("offset"), 0),
             limit=min(_whole(options.get("limit"), most), most),
@@ -128,7 +128,8 @@ def _attribute(name: str) -> tuple[int, ...] | None:
     return tuple(tags)
 
 
-def _included(fields: Sequence[tuple[str, str]]) -> tuple[frozenset[int], bool]:
+def included(fields: Sequence[tuple[str, str]]) -> tuple[frozenset[int], bool]:
+    """Return the attributes that are to be returned, and whether all are (PS3.18 8.3.4.3)."""
     include: set[int] = set()
     everything = False
     for name, value in fields:
@@ -142,6 +143,12 @@ def _included(fields: Sequence[tuple[str, str]]) -> tuple[frozenset[int], bool]:
             if tag is not None:
                 include.add(tag)
     return frozenset(include), everything
+
+
+def page(fields: Sequence[tuple[str, str]], most: int) -> tuple[int, int]:
+    """Return offset and limit of a search (PS3.18 8.3.4.4); raises BadParameter."""
+    options = {name.lower(): value for name, value in fields}
+    return _whole(options.get("offset"), 0), min(_whole(options.get("limit"), most), most)
 
 
 def rendering(fields: Sequence[tuple[str, str]]) -> Rendering:
@@ -225,10 +232,11 @@ def _whole(text: str | None, default: int) -> int:
 
 def wants_original(fields: Sequence[tuple[str, str]]) -> bool:
     """Tell whether the headers are wanted as they were stored; raises BadParameter."""
-    return any(_boolean(value) for name, value in fields if name.lower() == "original")
+    return any(boolean(value) for name, value in fields if name.lower() == "original")
 
 
-def _boolean(text: str) -> bool:
+def boolean(text: str) -> bool:
+    """Return a yes or no; raises BadParameter."""
     if text.lower() not in {"true", "false", ""}:
         raise BadParameter("true or false is expected", value=text[:64])
     return text.lower() == "true"

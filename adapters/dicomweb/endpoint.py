@@ -16,9 +16,11 @@ from starlette.types import Receive, Scope, Send
 from adapters.dicomweb import bulkdata, capabilities, decode, faults, qido_rs, stow_rs, wado_rs
 from adapters.dicomweb.access import Access
 from adapters.dicomweb.archive import Archive
+from adapters.dicomweb.commitment_requests import CommitmentResources
 from adapters.dicomweb.frames import FrameResources
 from adapters.dicomweb.metadata import MetadataResources
 from adapters.dicomweb.rendered import RenderedResources, representative
+from adapters.dicomweb.workitems import WorkitemResources
 from adapters.http import problem
 from adapters.http.exchange import Exchange, segments
 from adapters.http.media_types import accepted
@@ -40,6 +42,10 @@ class DicomWeb:
         self._frames = FrameResources(archive, self._access)
         self._metadata = MetadataResources(archive, self._access)
         self._rendered = RenderedResources(archive, self._access, self._frames)
+        self._others: dict[str, WorkitemResources | CommitmentResources] = {
+            "workitems": WorkitemResources(archive, self._access),
+            "commitment-requests": CommitmentResources(archive, self._access),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -71,9 +77,12 @@ class DicomWeb:
         if exchange.method == "OPTIONS":
             await self._capabilities(exchange)
             return
-        if not path or path[0] not in _LEVELS:
+        if not path or path[0] not in _LEVELS.keys() | self._others.keys():
             raise NoSuchPath
         subject = self._archive.guard.http_subject(HTTPConnection(exchange.scope))
+        if path[0] in self._others:
+            await self._others[path[0]].answer(exchange, subject, path)
+            return
         if exchange.method == "POST":
             await self._store(exchange, subject, path)
             return
@@ -88,7 +97,10 @@ class DicomWeb:
         self._archive.guard.http_subject(HTTPConnection(exchange.scope))
         accept = accepted(exchange.header(b"accept"), exchange.asked("accept"))
         kind, body = capabilities.document(accept, exchange.base + self._archive.prefix)
-        headers = [(b"content-type", kind.encode()), (b"allow", b"GET, HEAD, POST, OPTIONS")]
+        headers = [
+            (b"content-type", kind.encode()),
+            (b"allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS"),
+        ]
         await exchange.answer(200, headers, body)
 
     async def _store(self, exchange: Exchange, subject: Subject, path: list[str]) -> None:

@@ -12,14 +12,18 @@ from typing import Final
 from adapters.http import problem
 from kernel.refusals import Conflict, Forbidden, Invalid, NotFound, Refusal, TooMuch, Unavailable
 from registry.studies.refusals import InstanceDiffers, InstanceMismatch
+from registry.workitems.refusals import FilterNamesPerson, SubscriberNotKnown
 from repository.instances.refusals import NoPixelData, NotRenderable
 
 STATUS: Final[Mapping[type[Refusal], int]] = {
     **problem.STATUS,
     NotRenderable: 406,
     NoPixelData: 406,
+    SubscriberNotKnown: 403,
+    FilterNamesPerson: 403,
 }
-"""PS3.18 8.7.4: what cannot be given in an accepted form is 406."""
+"""PS3.18 8.7.4: what cannot be given in an accepted form is 406; 11.10.3: a subscription that is
+not taken is 403."""
 
 _REASONS: Final[tuple[tuple[type[Refusal], int], ...]] = (
     (InstanceDiffers, 0x0111),

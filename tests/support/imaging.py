@@ -14,11 +14,13 @@ from pydicom.dataset import Dataset
 
 from adapters.storage.local import LocalBlobStore
 from kernel.context import Envelope
+from projections.commitments import projection as commitments
 from projections.storage_map.projection import spec as storage_map
 from projections.storage_map.view import StorageMap
 from projections.study_index.projection import spec as study_index
 from projections.study_index.search import Searches
 from projections.study_index.view import StudyIndex
+from projections.workitems import projection as workitems
 from repository.instances.header import identify
 from repository.instances.stored import StoredInstances
 from tests.support.archive import AUTHORITY, octets
@@ -60,7 +62,7 @@ def imaging(folder: Path, *, dsn: str | None = None, schema: str = "") -> Genera
     """Give an installation that takes in instances."""
     blobs = LocalBlobStore(folder / "blobs")
     stored = StoredInstances(blobs)
-    specs = [study_index(stored), storage_map(stored)]
+    specs = [study_index(stored), storage_map(stored), commitments.SPEC, workitems.SPEC]
     with installation(folder, specs, dsn=dsn, schema=schema) as house:
         intake = InstanceIntake(house.facts, blobs, house.keys, PatientPolicy(AUTHORITY))
         yield Imaging(

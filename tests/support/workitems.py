@@ -91,3 +91,14 @@ def claimed(ds: Dataset, transaction_uid: str = TRANSACTION) -> Dataset:
 def body(ds: Dataset) -> bytes:
     """Return a data set as a DICOM JSON payload."""
     return json.dumps([json_of(ds)]).encode()
+
+
+def commitment(*references: tuple[str, str]) -> bytes:
+    """Return the payload that asks for a commitment to instances: (class, instance)."""
+    ds = Dataset()
+    ds.ReferencedSOPSequence = []
+    for sop_class, sop_uid in references:
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, sop_uid
+        ds.ReferencedSOPSequence.append(item)
+    return json.dumps(json_of(ds)).encode()

@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -11,10 +12,17 @@ import uvicorn
 from dicomweb_client import DICOMwebClient
 from requests import Session
 
-from adapters.dicomweb.archive import Archive, Limits
+from adapters.dicomweb.archive import Archive, CommitmentService, Limits, WorklistService
 from adapters.dicomweb.endpoint import DicomWeb
+from projections.commitments.view import Commitments
 from projections.permissions.policy import clause
+from projections.workitems.view import Workitems
+from registry.commitments.values import Retrying
+from tests.support.archive import AUTHORITY
 from tests.support.imaging import imaging
+from workflows.commit_to_storage import StorageCommitment
+from workflows.identify_patient import PatientPolicy
+from workflows.perform_workitems import PerformWorkitems
 
 
 class Door:
@@ -39,6 +47,21 @@ class Door:
         return [r.fact for r in self.imaging.house.access.read(0, 10_000)]
 
 
+def worklist(made):
+    house = made.house
+    perform = PerformWorkitems(house.facts, house.keys, PatientPolicy(AUTHORITY))
+    return WorklistService(perform, Workitems(house.views), house.guard)
+
+
+def commitments(made):
+    queue = Commitments(made.house.views)
+    retrying = Retrying(timedelta(0), timedelta(0), timedelta(hours=1))
+    commits = StorageCommitment(
+        made.house.facts, queue, made.storage, made.blobs, retrying=retrying
+    )
+    return CommitmentService(commits, queue)
+
+
 @contextmanager
 def running(made, *, pictures=None, **limits):
     threads, renderers = ThreadPoolExecutor(8), ThreadPoolExecutor(2)
@@ -55,6 +78,8 @@ def running(made, *, pictures=None, **limits):
         renderers=renderers,
         limits=Limits(**limits),
         pictures=pictures,
+        worklist=worklist(made),
+        commitments=commitments(made),
     )
     config = uvicorn.Config(
         DicomWeb(archive), host="127.0.0.1", port=0, log_level="error", lifespan="off"

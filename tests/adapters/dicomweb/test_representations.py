@@ -9,6 +9,8 @@ import pytest
 from adapters.dicomweb.capabilities import OFFERS
 from tests.support.archive import instance, octets, stable
 from tests.support.dicom_corpus import VIDEO, generated
+from tests.support.steps import CT_IMAGE
+from tests.support.workitems import UID, body, commitment, new_workitem
 
 STUDY = f"/studies/{stable('A')}"
 SERIES = f"{STUDY}/series/{stable('A', '1')}"
@@ -143,7 +145,11 @@ def test_capabilities_are_told_as_wadl_and_json_and_are_true(filled):
     as_json = filled.http.request("OPTIONS", "", headers={"accept": "application/json"}).json()
 
     names = {"study": stable("A"), "series": stable("A", "1"), "instance": stable("A", "1", 1),
-             "frames": "1", "attribute": "7FE00010"}  # fmt: skip
+             "frames": "1", "attribute": "7FE00010", "workitem": UID,
+             "transaction": "2.25.1"}  # fmt: skip
+    assert filled.http.post(f"/workitems?{UID}", content=body(new_workitem())).is_success
+    asked = commitment((CT_IMAGE, names["instance"]))
+    assert filled.http.post("/commitment-requests/2.25.1", content=asked).is_success
     for offer in as_json["resources"]:
         if offer["method"] != "GET":
             continue
@@ -151,7 +157,7 @@ def test_capabilities_are_told_as_wadl_and_json_and_are_true(filled):
             path = offer["path"].format(**names)
             form = media
             if media == "multipart/related" and path.endswith(
-                ("metadata", "series", "studies", "instances")
+                ("metadata", "series", "studies", "instances", "workitems")
             ):
                 form = 'multipart/related; type="application/dicom+xml"'
             answer = filled.http.get(path, headers={"accept": form})

@@ -13,12 +13,12 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
-from pynetdicom.sop_class import UnifiedProcedureStepEvent as EVENT
-from pynetdicom.sop_class import UnifiedProcedureStepPull as PULL
-from pynetdicom.sop_class import UnifiedProcedureStepPush as PUSH
-from pynetdicom.sop_class import UnifiedProcedureStepQuery as QUERY
-from pynetdicom.sop_class import UnifiedProcedureStepWatch as WATCH
 
+from adapters.dimse.contexts import UPS_EVENT as EVENT
+from adapters.dimse.contexts import UPS_PULL as PULL
+from adapters.dimse.contexts import UPS_PUSH as PUSH
+from adapters.dimse.contexts import UPS_QUERY as QUERY
+from adapters.dimse.contexts import UPS_WATCH as WATCH
 from adapters.dimse.contexts import Operation
 from adapters.dimse.ups import UpsCreateScp, UpsGetScp, UpsSetScp
 from adapters.dimse.ups_action import UpsActionScp
