@@ -96,6 +96,7 @@ _YOUNG: Final = {str(uid): keyword for keyword, uid in _STORAGE_CLASSES.items()}
 _WORDS: Final = {
     faults.SUCCESS: "success",
     faults.PENDING: "pending: a match, or sub-operations continue",
+    faults.PENDING_WITHOUT_OPTIONAL_KEYS: "pending: a match, without some of the optional keys",
     faults.CANCELLED: "ended by C-CANCEL",
     faults.SUBOPERATIONS_FAILED: "sub-operations complete, some failed or warned",
     faults.CANNOT_PERFORM_SUBOPERATIONS: "no sub-operation could be performed",
@@ -172,9 +173,12 @@ def _services() -> str:
         "3 Presentation contexts",
         "### 3.1 Accepted, all services but storage",
         _table(("SOP class", "UID", "service", "transfer syntaxes"), rows),
-        "Where a peer proposes both, Explicit VR Little Endian is chosen. No extended negotiation"
-        " of SOP classes (PS3.7 D.3.3.5) is answered: queries are relational whether it was asked"
-        " for or not, and person names match in every component group.",
+        "Where a peer proposes both, Explicit VR Little Endian is chosen. Extended negotiation of"
+        " the query and retrieval classes (PS3.7 D.3.3.5, PS3.4 C.5) is answered: relational"
+        " queries, combined date-time matching, fuzzy matching of person names, empty value and"
+        " multiple value matching are agreed to; timezone adjustment and conversion of enhanced"
+        " multi-frame images are not. Queries are relational without it too, unless"
+        " `dimse.relational_queries` says so, and person names match in every component group.",
     )
 
 

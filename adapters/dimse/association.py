@@ -22,6 +22,7 @@ from adapters.dimse.decode import (
     InvalidPdu,
     UserInformation,
 )
+from adapters.dimse.extended import Options, agree, options_of
 from adapters.dimse.limits import Limits
 from adapters.dimse.messages import Interrupted, Messages
 from adapters.dimse.places import Places
@@ -87,6 +88,8 @@ class Association:
         self.ae_title = ae_title
         self.counts = Counts()
         self.contexts: Mapping[int, Context] = {}
+        self.options: Mapping[str, Options] = {}
+        """What was agreed on beyond each SOP class."""
         self.messages = Messages(wire, limits, peer_max_pdu=0)
         self.calling_ae = ""
         self.gives_originals = False
@@ -149,10 +152,16 @@ class Association:
             raise held
 
     def respond(
-        self, context: Context, command: Command, status: int, *, comment: str = ""
+        self,
+        context: Context,
+        command: Command,
+        status: int,
+        *,
+        comment: str = "",
+        more: Mapping[int, bytes] | None = None,
     ) -> None:
         """Send the final response to a request, without a data set (PS3.7 9.3)."""
-        elements = response_elements(command, status, comment=comment)
+        elements = {**response_elements(command, status, comment=comment), **(more or {})}
         self.messages.send(context.id, encode.command(elements))
 
     def is_cancelled(self, command: Command) -> bool:
@@ -225,8 +234,14 @@ class Association:
         self.contexts = agreed.contexts
         self.envelope = self.guard.envelope(self.subject, "dimse", source=request.calling_ae)
         self.messages = Messages(self.wire, self.limits, peer_max_pdu=request.user.max_pdu)
+        extended = agree(request.user.extended, agreed.contexts.values())
+        self.options = options_of(extended)
         user = UserInformation(
-            self.limits.max_pdu, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, agreed.roles
+            self.limits.max_pdu,
+            IMPLEMENTATION_CLASS_UID,
+            IMPLEMENTATION_VERSION,
+            agreed.roles,
+            extended,
         )
         self._upper.handle(Event.EVT7, encode.associate_accept(request, agreed.results, user))
 

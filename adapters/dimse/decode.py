@@ -52,6 +52,8 @@ class UserInformation:
     implementation_version: str = ""
     roles: tuple[tuple[str, bool, bool], ...] = ()
     """SOP class, SCU role, SCP role."""
+    extended: tuple[tuple[str, bytes], ...] = ()
+    """SOP class, Service-class-application-information (PS3.7 D.3.3.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ def _result(value: bytes) -> ContextResult:
 
 def _user(value: bytes) -> UserInformation:
     max_pdu, class_uid, version = 0, "", ""
-    roles = []
+    roles, extended = [], []
     for kind, inner in _items(value):
         if kind == 0x51 and len(inner) == 4:
             max_pdu = int.from_bytes(inner, "big")
@@ -202,7 +204,9 @@ def _user(value: bytes) -> UserInformation:
             roles.append(_role(inner))
         elif kind == 0x55:
             version = inner.decode("ascii", "replace")
-    return UserInformation(max_pdu, class_uid, version, tuple(roles))
+        elif kind == 0x56:
+            extended.append(_extended(inner))
+    return UserInformation(max_pdu, class_uid, version, tuple(roles), tuple(extended))
 
 
 def _role(value: bytes) -> tuple[str, bool, bool]:
@@ -210,6 +214,13 @@ def _role(value: bytes) -> tuple[str, bool, bool]:
     if len(value) != length + 4:
         raise InvalidPdu("a role selection item has a wrong length")
     return _uid(value[2 : 2 + length]), value[-2] == 1, value[-1] == 1
+
+
+def _extended(value: bytes) -> tuple[str, bytes]:
+    length = int.from_bytes(value[:2], "big")
+    if len(value) < length + 2:
+        raise InvalidPdu("an extended negotiation item has a wrong length")
+    return _uid(value[2 : 2 + length]), value[2 + length :]
 
 
 def _uid(value: bytes) -> str:

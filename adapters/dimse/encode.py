@@ -114,6 +114,10 @@ def _user(user: UserInformation) -> bytes:
                 for uid, scu, scp in user.roles
             ),
             _item(0x55, user.implementation_version.encode()),
+            b"".join(
+                _item(0x56, len(uid).to_bytes(2, "big") + uid.encode() + fields)
+                for uid, fields in user.extended
+            ),
         )
     )
 

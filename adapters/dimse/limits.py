@@ -37,6 +37,8 @@ class Limits:
     """Octets of an identifier (C-FIND, C-MOVE, C-GET) or a command set."""
     max_results: int = 65_535
     """Matches of one query or retrieval."""
+    relational_queries: bool = True
+    """Take queries without the unique keys above also where that was not agreed on."""
     artim_seconds: float = 30.0
     """From the connection to the whole A-ASSOCIATE-RQ (and the TLS handshake)."""
     idle_seconds: float = 600.0

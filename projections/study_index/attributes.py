@@ -97,6 +97,11 @@ MATCHING: Final[dict[int, Column]] = {
     ),
 }
 
+INDEXED_PATHS: Final = frozenset(
+    (*((tag,) for tag in MATCHING if tag not in {0x00400009, 0x00401001}),)
+)
+"""The attributes, by their path, that a column answers."""
+
 STUDY_RETURNED: Final = (
     0x00080005,
     0x00080020,

@@ -83,6 +83,11 @@ def naming(tag: int) -> Iterator[None]:
         raise BadQuery(problem.message, tag=f"{tag:08X}") from None
 
 
+def item_matches(tree: Tree, item: Mapping[str, Any]) -> bool:
+    """Tell whether an item of a sequence (DICOM JSON) is one of those that were asked for."""
+    return _item(tree, item, fuzzy=False)
+
+
 def _attribute(wanted: str | Tree, attribute: Mapping[str, Any], *, fuzzy: bool) -> bool:
     values = attribute.get("Value", ())
     if isinstance(wanted, dict):

@@ -6,7 +6,7 @@ Called by the DICOMweb and DIMSE adapters; URLs in the answers begin with `attri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -60,6 +60,11 @@ KEPT: Final = {
     Level.SERIES: _STUDY | frozenset(STUDY_MORE) | _SERIES | frozenset(SERIES_MORE) | CALCULATED,
 }
 """What is kept or counted of a study and a series; of an instance it is the whole header."""
+_LOWER_UIDS: Final = {
+    Level.STUDY: ("series_uid", "sop_uid"),
+    Level.SERIES: ("sop_uid",),
+    Level.INSTANCE: (),
+}
 _PAIRS: Final = {0x00080020: 0x00080030, 0x00080021: 0x00080031, 0x00400244: 0x00400245}
 """Dates and the times that belong to them."""
 
@@ -117,28 +122,37 @@ class Searches:
             where.append(Condition(own.c.series_uid == search.series_uid))
         levels = {search.level}
         ignored = []
-        told = dict(search.filters) if search.combined else {}
         for tag, value in search.filters:
             column = MATCHING.get(tag)
-            if column is None or not _reachable(column.table, search.level):
+            if column is None or not _reachable(column, search.level):
                 ignored.append(tag)
                 continue
-            table = getattr(tables, _TABLES[column.table])
-            if column.name in own.c and column.kind is Kind.UID:
-                table = own
-            for part in _parts(column, value):
-                with kept.naming(tag):
-                    condition = _condition(
-                        table, column, part, search, told.get(_PAIRS.get(tag, 0), "")
-                    )
-                if condition is None:
-                    continue
-                if column.table is Level.SERIES and search.level is Level.STUDY:
-                    condition = _some_series(tables, condition)
-                elif table is not own:
-                    levels.add(column.table)
-                where.append(_asked(condition, table, column, part, search))
+            with kept.naming(tag):
+                where += _of_key(search, tables, tag, column, value)
+            is_lower = search.level is Level.STUDY or column.name in _LOWER_UIDS[search.level]
+            if not is_lower and not (column.kind is Kind.UID and column.name in own.c):
+                levels.add(column.table)
         return where, levels, tuple(ignored)
+
+
+def _of_key(
+    search: Search, tables: Any, tag: int, column: Column, value: str
+) -> Iterator[Condition]:
+    """Yield what a key demands of the rows of the level; raises BadQuery."""
+    own, table = (getattr(tables, _TABLES[one]) for one in (search.level, column.table))
+    if column.name in own.c and column.kind is Kind.UID:
+        table = own
+    told = dict(search.filters) if search.combined else {}
+    for part in _parts(column, value):
+        condition = _condition(table, column, part, search, told.get(_PAIRS.get(tag, 0), ""))
+        if condition is None:
+            continue
+        if column.name in _LOWER_UIDS[search.level]:
+            yield _holds(own, table, condition)
+        elif column.table is Level.SERIES and search.level is Level.STUDY:
+            yield _asked(_some_series(tables, condition), table, column, part, search)
+        else:
+            yield _asked(condition, table, column, part, search)
 
 
 def _parts(column: Column, value: str) -> Sequence[str]:
@@ -146,6 +160,17 @@ def _parts(column: Column, value: str) -> Sequence[str]:
     if column.kind is not Kind.PATIENT or "\\" in value:
         return (value,)
     return names.groups(value) or (value,)
+
+
+def _holds(own: sa.Table, lower: sa.Table, condition: sa.ColumnElement[bool]) -> Condition:
+    """Return "holds a series or instance of these UIDs": few do, and their index tells which."""
+    wanted = [own.c.study_uid, *([own.c.series_uid] if "series_uid" in own.c else [])]
+    found = sa.select(*(lower.c[column.name] for column in wanted)).where(
+        lower.c.hidden.is_(False), condition
+    )
+    return Condition.exact(
+        sa.tuple_(*wanted).in_(found) if len(wanted) > 1 else wanted[0].in_(found)
+    )
 
 
 def _asked(
@@ -180,11 +205,11 @@ def _answerable(search: Search) -> list[tuple[tuple[int, ...], str]]:
     return [(path, value) for path, value in search.paths if _is_kept(path, search)]
 
 
-def _reachable(table: Level, level: Level) -> bool:
+def _reachable(column: Column, level: Level) -> bool:
     order = (Level.STUDY, Level.SERIES, Level.INSTANCE)
-    if level is Level.STUDY and table is Level.SERIES:
+    if level is Level.STUDY and column.table is Level.SERIES:
         return True
-    return order.index(table) <= order.index(level)
+    return column.name == "sop_uid" or order.index(column.table) <= order.index(level)
 
 
 def _some_series(tables: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

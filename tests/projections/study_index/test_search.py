@@ -223,9 +223,19 @@ def test_a_key_without_end_is_refused(archive):
 
 def test_keys_nothing_is_indexed_by_are_told(archive):
     found = archive.searches.find(
-        Search(level=Level.STUDY, filters=((0x00181030, "x"), (0x00080018, "1.2"))), policy=ALL
+        Search(level=Level.STUDY, filters=((0x00181030, "x"), (0x00200013, "1"))), policy=ALL
     )
-    assert found.ignored == (0x00181030, 0x00080018)
+    assert found.ignored == (0x00181030, 0x00200013)
+
+
+def test_uids_of_lower_levels_find_what_holds_them(archive):
+    sop = stable("A", "1", 2)
+    assert studies(archive, filters=[(0x00080018, sop)]) == "A"
+    assert studies(archive, filters=[(0x0020000E, stable("B", "1"))]) == "B"
+    series = archive.searches.find(
+        Search(level=Level.SERIES, filters=((0x00080018, sop),)), policy=ALL
+    ).items
+    assert [json.loads(clean(s))["0020000E"]["Value"] for s in series] == [[stable("A", "1")]]
 
 
 def test_series_of_a_study_and_of_all(archive):
