@@ -99,26 +99,35 @@ class WorklistProjection:
             return
         for study_uid in fact.study_uids:
             connection.execute(
-                self._performing.insert().values(study_uid=study_uid, sop_uid=fact.sop_uid)
+                self._performing.insert().values(
+                    study_uid=study_uid, sop_uid=fact.sop_uid, completed=False
+                )
             )
             self._become(connection, study_uid, STARTED, (SCHEDULED, DISCONTINUED))
 
     def _end(
         self, connection: Connection, fact: ProcedureStepCompleted | ProcedureStepDiscontinued
     ) -> None:
-        mine = self._performing.c.sop_uid == fact.sop_uid
-        connection.execute(self._performing.delete().where(mine))
+        table = self._performing
+        mine = table.c.sop_uid == fact.sop_uid
+        if isinstance(fact, ProcedureStepCompleted):
+            connection.execute(table.update().where(mine).values(completed=True))
+        else:
+            connection.execute(table.delete().where(mine))
         for study_uid in fact.study_uids:
-            if isinstance(fact, ProcedureStepCompleted):
+            if self._is_performed(connection, study_uid):
+                continue  # another modality is at work on the same order
+            ended = connection.execute(table.delete().where(table.c.study_uid == study_uid))
+            if ended.rowcount:
                 self._become(connection, study_uid, DONE, (*_OPEN, DISCONTINUED))
-            elif not self._is_performed(connection, study_uid):
+            elif isinstance(fact, ProcedureStepDiscontinued):
                 state = SCHEDULED if fact.reason == _WRONG_ENTRY else DISCONTINUED
                 self._become(connection, study_uid, state, _OPEN)
 
     def _is_performed(self, connection: Connection, study_uid: str) -> bool:
         c = self._performing.c
-        query = sa.select(c.sop_uid).where(c.study_uid == study_uid).limit(1)
-        return connection.execute(query).first() is not None
+        going_on = (c.study_uid == study_uid) & c.completed.is_(False)
+        return connection.execute(sa.select(c.sop_uid).where(going_on).limit(1)).first() is not None
 
     def _become(
         self, connection: Connection, study_uid: str, state: str, before: tuple[str, ...]
@@ -148,7 +157,7 @@ class WorklistProjection:
 
 SPEC: Final = ViewSpec(
     name=NAME,
-    version=2,
+    version=3,
     topics=(
         OrderPlaced.TOPIC,
         OrderCancelled.TOPIC,

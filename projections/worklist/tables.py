@@ -31,5 +31,7 @@ class Tables:
             self.metadata,
             sa.Column("study_uid", sa.String(64), primary_key=True),
             sa.Column("sop_uid", sa.String(64), primary_key=True),
+            # Kept until the other steps of the order have ended too.
+            sa.Column("completed", sa.Boolean, nullable=False),
         )
         self.merges = merges_table(self.metadata, f"scheduled_step_merge{suffix}")

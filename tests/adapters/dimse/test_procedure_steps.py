@@ -286,6 +286,20 @@ def test_what_is_given_up_leaves_the_worklist_unless_it_was_the_wrong_entry(
     assert states(archive) == ["started"]
 
 
+@pytest.mark.parametrize("second", ["COMPLETED", "DISCONTINUED"])
+def test_of_two_modalities_at_one_order_the_last_takes_it_off(port, archive, ordered, second):
+    told = ended_step(status=second)
+    told.PerformedProcedureStepDiscontinuationReasonCodeSequence = reason("110514")
+    with associated(port) as assoc:
+        create(assoc)
+        create(assoc, new_step(Modality="PT", PerformedStationAETitle="PT1"), uid="1.2.4")
+        assert change(assoc, ended_step(*IMAGES)).Status == 0
+        assert states(archive) == ["started"]
+        assert change(assoc, told, uid="1.2.4").Status == 0
+    # What one of them completed is done, whatever became of the other.
+    assert states(archive, states=("scheduled", "started", "done", "discontinued")) == ["done"]
+
+
 @pytest.fixture
 def accountant(archive):
     completed = []
