@@ -56,6 +56,13 @@ class DimseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     idle_seconds: Annotated[
         float, Meta(gt=0, description="An association without a message for so long is aborted.")
     ] = 600.0
+    relational_queries: Annotated[
+        bool,
+        Meta(
+            description="Answer C-FIND without the unique keys of the levels above also to who did "
+            "not negotiate relational queries."
+        ),
+    ] = True
     private_sop_classes: Annotated[
         bool, Meta(description="Store SOP classes that are not the standard's, as they come.")
     ] = True

@@ -55,6 +55,7 @@ def limits_of(here: Installation) -> Limits:
         max_associations=told.max_associations,
         max_pdu=told.max_pdu,
         max_dataset=told.max_instance_mib << 20,
+        relational_queries=told.relational_queries,
         artim_seconds=told.artim_seconds,
         idle_seconds=told.idle_seconds,
         private_sop_classes=told.private_sop_classes,
