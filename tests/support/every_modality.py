@@ -166,7 +166,7 @@ def _made(kind: str, syntax: str, fill: Callable[[Dataset, str], None]) -> Sampl
     ds.SOPInstanceUID = UID(stable_uid("every", kind, syntax))
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     ds.Modality = modality
-    _identify(ds, number % len(_TEXTS), modality)
+    _identify(ds, number % len(_TEXTS), modality, number // len(_TEXTS) % 8)
     _burden(ds, number)
     fill(ds, syntax)
     target = io.BytesIO()
@@ -181,15 +181,16 @@ def _made(kind: str, syntax: str, fill: Callable[[Dataset, str], None]) -> Sampl
     return sample(f"{kind} {UID(syntax).name}", target.getvalue())
 
 
-def _identify(ds: Dataset, text: int, modality: str) -> None:
+def _identify(ds: Dataset, text: int, modality: str, study: int) -> None:
+    """Tell whose it is: a study has so few kinds that C-MOVE can propose them all at once."""
     declared, codec, name = _TEXTS[text]
     octets = name.encode(codec)
     ds.SpecificCharacterSet = declared
     ds.add_new("PatientName", "PN", octets)
     ds.PatientID = f"EVERY-{text}"
     ds.PatientBirthDate, ds.PatientSex = "19700101", ""
-    ds.StudyInstanceUID = UID(stable_uid("every", "study", str(text)))
-    ds.SeriesInstanceUID = UID(stable_uid("every", "series", str(text), modality))
+    ds.StudyInstanceUID = UID(stable_uid("every", "study", str(text), str(study)))
+    ds.SeriesInstanceUID = UID(stable_uid("every", "series", str(text), str(study), modality))
     ds.StudyID, ds.AccessionNumber, ds.StudyDate, ds.StudyTime = "1", "", "20260504", "093000.5"
     ds.add_new("ReferringPhysicianName", "PN", None)
     ds.add_new("StudyDescription", "LO", octets.replace(b"=", b" ").replace(b"^", b" "))

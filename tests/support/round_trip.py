@@ -7,7 +7,7 @@ Called by the round-trip walks and the soak proof.
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +44,8 @@ STORESCU: Final = {
 UNREADABLE: Final = frozenset(("rtdose_rle.dcm", "rtdose_rle_1frame.dcm", "explicit_VR-UN.dcm"))
 """Files in which dcmtk, and Orthanc which is made of it, find no SOP class: none goes out."""
 YOUNGER: Final = frozenset(
-    f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("9.1.4", "77.1.8", "77.1.9", "481.23", "481.24")
+    f"1.2.840.10008.5.1.4.1.1.{end}"
+    for end in ("6.3", "9.1.4", "77.1.8", "77.1.9", "481.23", "481.24")
 )
 """SOP classes that dcmtk 3.6.7 does not send; Orthanc takes them when it is told to."""
 HTJ2K: Final = frozenset(_J + number for number in ("201", "202", "203"))
@@ -75,12 +76,14 @@ def by_dcmtk(pianku: RunningPianku, samples: Sequence[Sample], folder: Path) -> 
     """Send by storescu, have it moved to storescp; return what is wrong, by name of the sample."""
     said = {}
     for syntax, some in dicom_corpus.by_syntax(samples).items():
-        files = dicom_corpus.write(some, folder / syntax)
-        done = modality.store(
-            pianku.node, files, options=["-R", "-nh", STORESCU[syntax]], check=False, timeout=600
-        )
-        if done.returncode:
-            said[syntax] = done.stdout[-400:]
+        for number, few in enumerate(_associations(some)):
+            files = dicom_corpus.write(few, folder / f"{syntax}-{number}")
+            done = modality.store(
+                pianku.node, files, options=["-R", "-nh", STORESCU[syntax]], check=False,
+                timeout=600,
+            )  # fmt: skip
+            if done.returncode:
+                said[syntax] = done.stdout[-400:]
     with modality.receiver("ROUNDTRIP") as receiver:
         pianku.allow_destination("ROUNDTRIP", receiver.node.port)
         for study in dict.fromkeys(one.study_uid for one in samples):
@@ -88,11 +91,17 @@ def by_dcmtk(pianku: RunningPianku, samples: Sequence[Sample], folder: Path) -> 
                 pianku.node, ["QueryRetrieveLevel=STUDY", f"StudyInstanceUID={study}"], "ROUNDTRIP"
             )
         got = modality.by_uid([p for p in receiver.folder.iterdir() if p.is_file()])
-        octets = {
-            uid: Path(dataset.filename).read_bytes()  # type: ignore[arg-type]
-            for uid, dataset in got.items()
-        }
+        octets = {uid: Path(dataset.filename).read_bytes() for uid, dataset in got.items()}
     return {**said, **compared(samples, octets)}
+
+
+def _associations(samples: Sequence[Sample]) -> Iterator[list[Sample]]:
+    """Divide what storescu proposes: an association has room for 128 contexts (PS3.8 9.3.2.2)."""
+    ordered = sorted(samples, key=lambda one: one.sop_class)
+    classes = list(dict.fromkeys(one.sop_class for one in ordered))
+    for start in range(0, len(classes), 50):
+        some = frozenset(classes[start : start + 50])
+        yield [one for one in ordered if one.sop_class in some]
 
 
 def by_orthanc(

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.tender("R-6.2.4.2")
 
 @pytest.fixture(scope="module")
 def samples() -> list[dicom_corpus.Sample]:
-    found = [*dicom_corpus.bundled(), *dicom_corpus.outside(), *dicom_corpus.generated()]
+    found = [*dicom_corpus.bundled(), *dicom_corpus.outside()]
     return [*dicom_corpus.slice_of(found), *every_modality.slice_of_matrix()]
 
 
