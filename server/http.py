@@ -70,13 +70,14 @@ def build_app(doors: Doors) -> ASGIApp:
     return CORSMiddleware(
         with_headers,
         allow_origins=list(doors.allowed_origins),
-        allow_methods=["GET", "POST", "HEAD", "OPTIONS"],
+        allow_methods=["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"],
         allow_headers=["Authorization", "Accept", "Content-Type", "Range", "If-None-Match"],
         expose_headers=[
             "Content-Type",
             "Content-Length",
             "Content-Range",
             "ETag",
+            "Location",
             "Warning",
             "X-Total-Count",
         ],
