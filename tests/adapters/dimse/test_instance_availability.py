@@ -13,9 +13,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE, evt
 
-from adapters.dimse.contexts import INSTANCE_AVAILABILITY, Operation
+from adapters.dimse.contexts import INSTANCE_AVAILABILITY, MPPS, Operation
 from adapters.dimse.instance_availability import AvailabilityNotice, AvailabilityScp
 from kernel.context import Envelope
+from kernel.refusals import Unavailable
 from projections.availability.view import Availability
 from projections.procedure_steps.view import ProcedureSteps
 from registry.availability import events as facts
@@ -93,6 +94,25 @@ def test_what_says_too_little_or_nonsense_is_refused(port, archive, guard):
     guard.denied = {"store"}
     assert tell(port, notice()) == [0x0124]
     assert archive.facts(facts.AvailabilityNoted) == []
+
+
+def test_another_class_and_a_ledger_that_is_away_have_words_of_their_own(
+    port, archive, monkeypatch
+):
+    def away(_batch):
+        raise Unavailable
+
+    monkeypatch.setattr(archive.ledger, "append", away)
+    assert tell(port, notice()) == [0x0213]
+    ae = AE("PACS")
+    ae.add_requested_context(INSTANCE_AVAILABILITY)
+    assoc = ae.associate("127.0.0.1", port, ae_title="PIANKU")
+    other, _ = assoc.send_n_create(notice(), MPPS, "1.2.3.4", meta_uid=INSTANCE_AVAILABILITY)
+    assert other.Status == 0x0118
+    monkeypatch.undo()
+    right, _ = assoc.send_n_create(notice(), INSTANCE_AVAILABILITY, "1.2.3.4")
+    assert right.Status == 0x0000
+    assoc.release()
 
 
 class Listener:

@@ -19,6 +19,7 @@ from adapters.dimse.n_get import StepGetScp
 from adapters.dimse.n_set import StepSetScp
 from adapters.dimse.normalised import write
 from kernel.context import Envelope
+from kernel.refusals import Unavailable
 from projections.procedure_steps.view import ProcedureSteps
 from projections.worklist.view import Worklist
 from registry.orders.values import Order
@@ -229,6 +230,21 @@ def test_what_no_value_may_be_ends_no_association(port, tag, vr, value, told):
         assert (status, answer.PatientID) == (0, "PAT-A")
         raw = answer.get_item(tag).value or b""
         assert (raw if isinstance(raw, str) else raw.decode()).strip() == told
+
+
+def test_a_ledger_that_is_away_is_told_and_the_association_goes_on(port, archive, monkeypatch):
+    def away(_batch):
+        raise Unavailable
+
+    with associated(port) as assoc:
+        monkeypatch.setattr(archive.ledger, "append", away)
+        assert create(assoc).Status == 0x0213
+        monkeypatch.undo()
+        assert create(assoc).Status == 0
+        monkeypatch.setattr(archive.ledger, "append", away)
+        assert change(assoc, ended_step(*IMAGES)).Status == 0x0213
+        monkeypatch.undo()
+        assert change(assoc, ended_step(*IMAGES)).Status == 0
 
 
 def test_an_attribute_list_that_is_cut_off_is_refused(port, archive):

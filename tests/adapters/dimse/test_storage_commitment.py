@@ -17,6 +17,7 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
 from adapters.dimse.n_event_report import CommitmentReport
 from kernel.context import Envelope
+from kernel.refusals import Unavailable
 from projections.commitments.view import Commitments
 from registry.commitments import events as facts
 from registry.commitments.values import Retrying
@@ -168,6 +169,21 @@ def test_what_is_not_stored_is_not_committed_and_why_is_said(serve, commits, hel
 def test_what_is_not_a_request_for_commitment_is_refused(serve, commits, fields, status):
     with Requester().associated(serve(commits=commits).port) as assoc:
         assert ask(assoc, request((CTImageStorage, "1.2.3")), **fields) == status
+
+
+def test_another_class_and_a_ledger_that_is_away_have_words_of_their_own(
+    serve, commits, archive, monkeypatch
+):
+    def away(_batch):
+        raise Unavailable
+
+    ds = request((CTImageStorage, "1.2.3"))
+    with Requester().associated(serve(commits=commits).port) as assoc:
+        meta = StorageCommitmentPushModel
+        other, _ = assoc.send_n_action(ds, 1, CTImageStorage, INSTANCE, meta_uid=meta)
+        assert other.Status == 0x0118
+        monkeypatch.setattr(archive.ledger, "append", away)
+        assert ask(assoc, ds) == 0x0213
 
 
 def test_a_request_without_instances_or_transaction_is_refused(serve, commits, archive):
