@@ -56,7 +56,7 @@ class MergedPatients:
         A `PatientAbsorbed` is taken note of once the caller has dealt with it; by then the
         rows of the subsumed patient must be moved.
         """
-        self._load(connection, {k for e in events if (k := _key(e.fact)) is not None})
+        self._load(connection, {key for e in events for key in _keys(e.fact)})
         for recorded in events:
             fact = recorded.fact
             if isinstance(fact, PatientAbsorbed):
@@ -68,9 +68,15 @@ class MergedPatients:
                     self._table.delete().where(self._table.c.patient_key == fact.patient_key)
                 )
             else:
-                key = _key(fact)
-                survivor = None if key is None else self._known.get(key)
-                yield recorded, fact if survivor is None else _told_of(fact, survivor)
+                yield recorded, self._now(fact)
+
+    def _now(self, fact: Fact) -> Fact:
+        for name in _NAMES:
+            key = getattr(fact, name, None)
+            survivor = self._known.get(key) if isinstance(key, UUID) else None
+            if survivor is not None:
+                fact = _told_of(fact, survivor, name)
+        return fact
 
     def _load(self, connection: Connection, keys: set[UUID]) -> None:
         self._known = {}
@@ -92,15 +98,21 @@ class MergedPatients:
         self._known[fact.subsumed] = survivor
 
 
-def _key(fact: Fact) -> UUID | None:
-    found = getattr(fact, "patient_key", None)
-    return found if isinstance(found, UUID) else None
+_NAMES: Final = ("patient_key", "from_patient_key")
+"""Fields that say of whom a fact tells."""
 
 
-def _told_of(fact: Fact, survivor: Survivor) -> Fact:
+def _keys(fact: Fact) -> Iterator[UUID]:
+    for name in _NAMES:
+        found = getattr(fact, name, None)
+        if isinstance(found, UUID):
+            yield found
+
+
+def _told_of(fact: Fact, survivor: Survivor, key: str) -> Fact:
     """Return a fact of a subsumed patient as one of the survivor, in what it says of him too."""
-    changes: dict[str, Any] = {"patient_key": survivor.patient_key}
-    for name in fact.__struct_fields__:
+    changes: dict[str, Any] = {key: survivor.patient_key}
+    for name in fact.__struct_fields__ if key == "patient_key" else ():
         value = getattr(fact, name)
         if isinstance(value, msgspec.Struct) and hasattr(value, "patient_id"):
             changes[name] = msgspec.structs.replace(value, patient_id=survivor.patient_id)

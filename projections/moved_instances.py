@@ -24,7 +24,8 @@ from registry.studies.events import (
 
 _ANY: Final = ""
 """Stands for every series of a study, every instance of a series."""
-_LONGEST_CHAIN: Final = 64
+_NEW: Final = "-"
+"""Stands for a series that nobody has seen."""
 AT_ONCE: Final = 500
 Place = tuple[str, str]
 """Study and series."""
@@ -73,9 +74,9 @@ class MovedInstances:
         ]
         parts = []
         for study_uid in dict.fromkeys(study for study, _ in places):
-            key = self._owner(connection, fact.study_uid, fact.patient_key)
+            key = self.owner(connection, fact.study_uid, fact.patient_key)
             if study_uid != fact.study_uid:
-                key = self._owner(connection, study_uid, key)
+                key = self.owner(connection, study_uid, key)
             parts.append(_part(fact, places, study_uid, key))
         return parts
 
@@ -83,7 +84,7 @@ class MovedInstances:
         """Return what a note rejects as told of the patient whose the study is now."""
         if not self._is_needed(connection):
             return fact
-        key = self._owner(connection, fact.study_uid, fact.patient_key)
+        key = self.owner(connection, fact.study_uid, fact.patient_key)
         return msgspec.structs.replace(fact, patient_key=key)
 
     def move(self, connection: Connection, fact: InstancesMoved) -> None:
@@ -119,6 +120,33 @@ class MovedInstances:
                     to_series=to,
                 )
             )
+        if fact.whole:
+            stays = sa.and_(c.study_uid == fact.study_uid, c.to_study == fact.study_uid)
+            connection.execute(self._redirects.delete().where(stays))
+        for _, to in told:
+            self._end_circle(connection, (fact.to_study_uid, to))
+
+    def _end_circle(self, connection: Connection, place: Place) -> None:
+        """Let what comes for a place stay there, if the moves lead from it back to it."""
+        begin = (place[0], place[1] or _NEW)
+        if self._redirect(connection, self.way(connection, begin)[-1]) != begin:
+            return
+        c = self._redirects.c
+        here = sa.and_(c.study_uid == place[0], c.series_uid == place[1])
+        connection.execute(self._redirects.delete().where(here))
+        if place[1]:
+            connection.execute(
+                self._redirects.insert().values(
+                    study_uid=place[0], series_uid=place[1], to_study=place[0], to_series=place[1]
+                )
+            )
+
+    def way(self, connection: Connection, place: Place) -> Sequence[Place]:
+        """Return a place and those that lead from it to where its instances belong, in order."""
+        way = [place]
+        while (found := self._redirect(connection, way[-1])) is not None and found not in way:
+            way.append(found)
+        return way
 
     def reassign(self, connection: Connection, fact: StudyReassigned) -> None:
         """Let what is still to come of a study be of the patient whose it is now."""
@@ -171,12 +199,7 @@ class MovedInstances:
         return self._any
 
     def _place(self, connection: Connection, place: Place) -> Place:
-        for _ in range(_LONGEST_CHAIN):
-            found = self._redirect(connection, place)
-            if found is None or found == place:
-                break
-            place = found
-        return place
+        return self.way(connection, place)[-1]
 
     def _redirect(self, connection: Connection, place: Place) -> Place | None:
         c = self._redirects.c
@@ -188,7 +211,8 @@ class MovedInstances:
         ).first()
         return None if row is None else (row.to_study, row.to_series or place[1])
 
-    def _owner(self, connection: Connection, study_uid: str, patient_key: UUID) -> UUID:
+    def owner(self, connection: Connection, study_uid: str, patient_key: UUID) -> UUID:
+        """Return whose an instance of a study is that was once this patient's."""
         c = self._reassigned.c
         found = connection.execute(
             sa.select(c.to_key).where(c.study_uid == study_uid, c.from_key == str(patient_key))

@@ -6,8 +6,9 @@ only through the `FrameSource` port.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -116,8 +117,19 @@ class StorageMapProjection:
             return
         gone = self._rejected_among(connection, [str(row["sop_uid"]) for row in rows])
         for row in rows:
-            row["hidden"] = (row["sop_uid"], row["patient_key"]) in gone
+            told = gone.get(str(row["sop_uid"]), ())
+            place = (str(row["study_uid"]), str(row["patient_key"]))
+            row["hidden"] = self._concerns(connection, *place, told)
         connection.execute(self._table.insert(), rows)
+
+    def _concerns(
+        self, connection: Connection, study_uid: str, patient_key: str, told: Iterable[str]
+    ) -> bool:
+        """Tell whether what is told of patients concerns an instance that is theirs, or was."""
+        return any(
+            patient_key in {key, str(self._moved.owner(connection, study_uid, UUID(key)))}
+            for key in told
+        )
 
     def _move(self, connection: Connection, subsumed: str, survivor: str) -> None:
         c = self._rejected.c
@@ -136,30 +148,33 @@ class StorageMapProjection:
         gone = self._rejected_among(connection, named)
         for start in range(0, len(named), AT_ONCE):
             part = named[start : start + AT_ONCE]
-            connection.execute(
-                self._table.update()
-                .where(self._table.c.sop_uid.in_(part), self._table.c.patient_key == key)
-                .values(hidden=True)
-            )
-            new = [{"sop_uid": u, "patient_key": key} for u in part if (u, key) not in gone]
+            c = self._table.c
+            held = connection.execute(
+                sa.select(c.sop_uid, c.study_uid, c.patient_key).where(c.sop_uid.in_(part))
+            ).all()
+            his = [one.sop_uid for one in held if self._concerns(connection, *one[1:], (key,))]
+            connection.execute(self._table.update().where(c.sop_uid.in_(his)).values(hidden=True))
+            new = [{"sop_uid": u, "patient_key": key} for u in part if key not in gone.get(u, ())]
             # What is imported again after its retention time is new (RAD TF-3 4.66).
             if new and fact.reason != _RETENTION_EXPIRED:
                 connection.execute(self._rejected.insert(), new)
                 self._any = True
 
-    def _rejected_among(self, connection: Connection, sop_uids: list[str]) -> set[tuple[str, str]]:
+    def _rejected_among(self, connection: Connection, sop_uids: list[str]) -> dict[str, set[str]]:
+        """Return of which patients notes reject these instances, if any do."""
         c = self._rejected.c
         if not self._any:
             self._any = connection.execute(sa.select(c.sop_uid).limit(1)).first() is not None
         if not self._any:
-            return set()
-        found: set[tuple[str, str]] = set()
+            return {}
+        found: dict[str, set[str]] = {}
         for start in range(0, len(sop_uids), AT_ONCE):
             part = sop_uids[start : start + AT_ONCE]
             rows = connection.execute(
                 sa.select(c.sop_uid, c.patient_key).where(c.sop_uid.in_(part))
             )
-            found.update((row.sop_uid, row.patient_key) for row in rows)
+            for row in rows:
+                found.setdefault(row.sop_uid, set()).add(row.patient_key)
         return found
 
     def _rows(
@@ -197,7 +212,7 @@ def spec(source: FrameSource) -> ViewSpec:
     """Return the view, reading frames through `source`."""
     return ViewSpec(
         name=NAME,
-        version=5,
+        version=6,
         topics=(
             InstancesStored.TOPIC,
             InstancesRejected.TOPIC,

@@ -7,7 +7,7 @@ are read (`overlay.py`). A study that lost everything stays, hidden. Called by `
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +25,10 @@ from repository.instances.dicom_json import member
 
 _COMPRESSION: Final = 1
 _AT_ONCE: Final = 500
+_PATIENT: Final = "0010"
+"""Begins the tags of the patient's attributes."""
+_decode: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder(order="sorted").encode
 _raw_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 Place = tuple[str, str]
 """Study and series."""
@@ -49,14 +53,40 @@ class Moves:
             self._remember(connection, rows, (source, target), micros(event.at))
 
     def arrived(
-        self, connection: Connection, sop_uids: Sequence[str], homes: Sequence[Place], at: int
+        self,
+        connection: Connection,
+        sop_uids: Sequence[str],
+        homes: Sequence[Place],
+        at: int,
+        *,
+        carried: Mapping[Place, bytes],
     ) -> None:
-        """Remember where the headers of late instances say they are."""
+        """Remember where the headers of late instances say they are, and what they bring along."""
         rows = [
-            {"sop_uid": uid, "home_study": home[0], "home_series": home[1], "at": at}
+            {
+                "sop_uid": uid,
+                "home_study": home[0],
+                "home_series": home[1],
+                "at": at,
+                "carried": carried[home],
+            }
             for uid, home in zip(sop_uids, homes, strict=True)
         ]
         connection.execute(self._tables.moved.insert(), rows)
+
+    def carried(
+        self, connection: Connection, study_uids: Sequence[str], before: bytes = b""
+    ) -> bytes:
+        """Return what is told of the patient in studies that an instance came through, in order."""
+        corrected = self._tables.corrected
+        found: dict[str, Any] = _decode(before) if before else {}
+        for uid in study_uids:
+            changes = connection.execute(
+                sa.select(corrected.c.changes).where(corrected.c.study_uid == uid)
+            ).scalar_one_or_none()
+            told = _decode(changes) if changes else {}
+            found |= {tag: told[tag] for tag in told if tag.startswith(_PATIENT)}
+        return _encode(found) if found else b""
 
     def _open_study(self, connection: Connection, fact: InstancesMoved) -> None:
         """Have the target's row; a new study begins as a copy of the one it is split from."""
@@ -221,10 +251,14 @@ class Moves:
             known |= set(connection.execute(sa.select(moved.c.sop_uid).where(part)).scalars())
             home = sa.and_(moved.c.home_study == target[0], moved.c.home_series == target[1])
             connection.execute(moved.delete().where(part, home))
-            connection.execute(moved.update().where(part).values(at=at))
+            for before in connection.execute(sa.select(moved.c.carried).where(part).distinct()):
+                now = self.carried(connection, [source[0]], before.carried)
+                same = moved.c.carried == before.carried
+                connection.execute(moved.update().where(part, same).values(at=at, carried=now))
         new = [uid for uid in names if uid not in known]
         if new:
-            self.arrived(connection, new, [source] * len(new), at)
+            carried = {source: self.carried(connection, [source[0]])}
+            self.arrived(connection, new, [source] * len(new), at, carried=carried)
 
 
 def _at(table: sa.Table, place: Place) -> sa.ColumnElement[bool]:

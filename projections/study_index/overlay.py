@@ -70,6 +70,7 @@ def overlays(connection: Connection, tables: Any, sop_uids: Sequence[str]) -> di
                 moved.c.home_study,
                 moved.c.home_series,
                 moved.c.at,
+                moved.c.carried,
             )
             .select_from(
                 instances.outerjoin(
@@ -85,6 +86,11 @@ def overlays(connection: Connection, tables: Any, sop_uids: Sequence[str]) -> di
         for row in rows:
             found[row.sop_uid] = _overlay(row, known)
     return {uid: one for uid, one in found.items() if one.changes}
+
+
+def _as_stored(found: Mapping[str, Overlay]) -> dict[str, Overlay]:
+    """Return what is told otherwise of original headers: only where they lie by now."""
+    return {uid: Overlay({}, one.home) for uid, one in found.items() if one.home is not None}
 
 
 def is_overlaid(connection: Connection, tables: Any, study_uid: str) -> bool:
@@ -104,17 +110,26 @@ def is_overlaid(connection: Connection, tables: Any, study_uid: str) -> bool:
 
 
 def read_through(
-    connection: Connection, tables: Any, place: Place, sop_uid: str
+    connection: Connection, tables: Any, place: Place, sop_uid: str, *, original: bool = False
 ) -> Callable[[bytes], bytes]:
-    """Return what turns an instance's stored metadata into what is told of it."""
+    """Return what turns an instance's stored metadata into what is told of it.
+
+    Of the `original` header only the addresses of bulk data are told otherwise.
+    """
     if not any_overlay(connection, tables):
         return lambda json: json
-    found = overlays(connection, tables, (sop_uid,)).get(sop_uid)
+    every = overlays(connection, tables, (sop_uid,))
+    found = (_as_stored(every) if original else every).get(sop_uid)
     return (lambda json: json) if found is None else lambda json: overlaid(json, found, place)
 
 
 def overlaid_chunks(
-    connection: Connection, tables: Any, place: Place, chunks: Sequence[Any]
+    connection: Connection,
+    tables: Any,
+    place: Place,
+    chunks: Sequence[Any],
+    *,
+    original: bool = False,
 ) -> list[bytes]:
     """Return the metadata of a study or series (no series: all) as they are told now."""
     c = tables.instances.c
@@ -127,6 +142,8 @@ def overlaid_chunks(
     for row in connection.execute(query.order_by(c.chunk_start)):
         lying.setdefault((row.series_uid, row.chunk), []).append(row)
     found = overlays(connection, tables, [one.sop_uid for part in lying.values() for one in part])
+    if original:
+        found = _as_stored(found)
     told = []
     for chunk in chunks:
         body, parts = zlib.decompress(chunk.body), []
@@ -163,7 +180,9 @@ def _overlay(row: Any, known: Mapping[str, Changes]) -> Overlay:
     if row.home_study is None:
         return Overlay(changes)
     told = changes.get(ORIGINAL_ATTRIBUTES)
-    changes = {**known.get(f"={row.study_uid}", {}), **changes}
+    # What identified a patient whose it is no more is not told again by a move.
+    carried = _decode(row.carried) if row.carried else {}
+    changes = {**carried, **known.get(f"={row.study_uid}", {}), **changes}
     changes["0020000D"] = {"vr": "UI", "Value": [row.study_uid]}
     if row.series_uid != row.home_series:
         changes["0020000E"] = {"vr": "UI", "Value": [row.series_uid]}
@@ -194,9 +213,11 @@ def provenance(at: int, why: str) -> Mapping[str, Any]:
 
 def overlaid(json: bytes, overlay: Overlay, place: Place) -> bytes:
     """Return an instance's stored metadata with what is told otherwise (PS3.18 F)."""
-    # The mark that stands for the base URL is no JSON.
-    told = corrected_object(json.replace(MARK, b"\x7f\x7f"), overlay.changes)
-    text = told.replace(b"\x7f\x7f", MARK)
+    text = json
+    if overlay.changes:
+        # The mark that stands for the base URL is no JSON.
+        told = corrected_object(json.replace(MARK, b"\x7f\x7f"), overlay.changes)
+        text = told.replace(b"\x7f\x7f", MARK)
     if overlay.home is not None:
         text = text.replace(_path(overlay.home), _path(place))
     return text

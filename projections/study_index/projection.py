@@ -154,6 +154,7 @@ class StudyIndexProjection:
             work.expect(fact.study_uid)
             self._arrived(work, fact, told, at)
         place = dict(zip(told.sop_uids, range(len(told.sop_uids)), strict=True))
+        homes = [(told.study_uid, told.series_uids[of]) for of in told.series]
         for index, sop_uid in enumerate(fact.sop_uids):
             seen = InstanceSeen(
                 study_uid=fact.study_uid,
@@ -166,6 +167,7 @@ class StudyIndexProjection:
                 header=self._header(fact.sha256[index]),
                 at=at,
                 ordinal=event.position * _ORDINALS + place[sop_uid],
+                home=homes[place[sop_uid]],
             )
             work.add(seen)
         return {fact.study_uid}
@@ -182,7 +184,14 @@ class StudyIndexProjection:
             if homes[uid] != (fact.study_uid, fact.series_uids[of])
         ]
         if names:
-            self._moves.arrived(work.connection, names, [homes[uid] for uid in names], at)
+            connection, places = work.connection, [homes[uid] for uid in names]
+            carried = {
+                place: self._moves.carried(
+                    connection, [study for study, _ in self._moved.way(connection, place)[:-1]]
+                )
+                for place in dict.fromkeys(places)
+            }
+            self._moves.arrived(connection, names, places, at, carried=carried)
 
     def _header(self, sha256: str) -> InstanceHeader | None:
         try:
@@ -255,7 +264,7 @@ def spec(source: HeaderSource) -> ViewSpec:
     """Return the view, reading headers through `source`."""
     return ViewSpec(
         name=NAME,
-        version=5,
+        version=6,
         topics=(
             InstancesStored.TOPIC,
             InstancesRejected.TOPIC,

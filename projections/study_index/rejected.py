@@ -153,13 +153,17 @@ class Rejections:
         return connection.execute(query).first() is not None
 
     def _hide(self, connection: Connection, study_uid: str) -> bool:
-        i, r = self._tables.instances.c, self._table.c
+        i, r, was = self._tables.instances.c, self._table.c, self._tables.moves.reassigned.c
+        # A note of the patient whose the study was when it came still holds.
+        before = sa.exists().where(
+            was.study_uid == i.study_uid, was.from_key == r.patient_key, was.to_key == i.patient_key
+        )
         rows = connection.execute(
             sa.select(i.sop_uid, i.series_uid, i.chunk)
             .join_from(
                 self._tables.instances,
                 self._table,
-                sa.and_(r.sop_uid == i.sop_uid, r.patient_key == i.patient_key),
+                sa.and_(r.sop_uid == i.sop_uid, sa.or_(r.patient_key == i.patient_key, before)),
             )
             .where(
                 i.study_uid == study_uid,

@@ -5,6 +5,7 @@ Implements PS3.18 tables 10.6.3-3 and 10.6.3-4 (attributes returned). Called by 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from projections.study_index.attributes import (
     Level,
 )
 from repository.instances.dicom_json import member, members_of
+from repository.instances.elements import Dataset
 from repository.instances.header import InstanceHeader
 
 _unpack = msgspec.msgpack.Decoder(dict[int, bytes]).decode
@@ -34,6 +36,7 @@ _pack = msgspec.msgpack.Encoder().encode
 MAX_TEXT = 256
 """PS3.5 6.2 allows 64 characters, or 64 in each group of a name; an index holds no more."""
 MAX_SHORT = 32
+MAX_ITEMS = 64
 _STUDY = frozenset(STUDY_RETURNED)
 _SERIES = frozenset(SERIES_RETURNED)
 
@@ -52,6 +55,8 @@ class InstanceSeen:
     header: InstanceHeader | None
     at: int
     ordinal: int
+    home: tuple[str, str]
+    """Study and series as its header has them: elsewhere if it followed a move."""
 
     def text(self, tag: int) -> str:
         """Return a text of the header, shortened to what an index holds."""
@@ -155,8 +160,8 @@ def new_series(seen: InstanceSeen) -> dict[str, Any]:
         "performing_keys": person_keys(seen.text(0x00081050)),
         "step_date": seen.short(0x00400244),
         "step_time": seen.short(0x00400245),
-        "scheduled_step_id": _indexable(requests[0].ascii(0x00400009)) if requests else "",
-        "procedure_id": _indexable(requests[0].ascii(0x00401001)) if requests else "",
+        "scheduled_step_id": _each(requests, 0x00400009),
+        "procedure_id": _each(requests, 0x00401001),
         "number": seen.integer(0x00200011),
         "instance_count": 0,
         "hidden": False,
@@ -238,6 +243,12 @@ def person_keys(person_name: str) -> str:
     keys = name_keys(person_name)
     found = dict.fromkeys((keys.latin, keys.written, keys.pinyin, search_key(keys.alphabetic)))
     return "\\" + "".join(f"{key}\\" for key in found if key)
+
+
+def _each(items: Sequence[Dataset], tag: int) -> str:
+    r"""Return the identifiers of all items in capitals, each between backslashes; `\` when none."""
+    found = dict.fromkeys(_indexable(item.ascii(tag)).upper() for item in items[:MAX_ITEMS])
+    return "\\" + "".join(f"{one}\\" for one in found if one)
 
 
 def _indexable(text: str) -> str:

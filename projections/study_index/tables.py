@@ -115,6 +115,8 @@ class Tables:
             _uid("home_study"),
             _uid("home_series"),
             _number("at"),
+            # What was told of the patient in the studies that it came through (DICOM JSON).
+            Column("carried", sa.LargeBinary, nullable=False),
             sa.Index(f"study_moved_home{suffix}", "home_study", "home_series"),
         )
 

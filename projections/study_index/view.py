@@ -227,9 +227,9 @@ class StudyIndex:
             if series_uid:
                 query = query.where(table.c.series_uid == series_uid)
             rows = connection.execute(query.order_by(table.c.series_uid, table.c.chunk)).all()
-            if original or not overlays.is_overlaid(connection, tables, study_uid):
+            if not overlays.is_overlaid(connection, tables, study_uid):
                 return [zlib.decompress(row.body) for row in rows]
-            return overlays.overlaid_chunks(connection, tables, place, rows)
+            return overlays.overlaid_chunks(connection, tables, place, rows, original=original)
 
     def corrections(self, sop_uids: Sequence[str], *, fresh: bool = True) -> Mapping[str, Changes]:
         """Return what is told otherwise than stored headers say, of instances that have any.
@@ -288,11 +288,9 @@ class StudyIndex:
                 return None
             end = row.chunk_start + row.chunk_length
             stored = zlib.decompress(row.body)[row.chunk_start : end]
-            if original:
-                return stored
-            return overlays.read_through(connection, tables, (study_uid, series_uid), sop_uid)(
-                stored
-            )
+            place = (study_uid, series_uid)
+            told = overlays.read_through(connection, tables, place, sop_uid, original=original)
+            return told(stored)
 
 
 def _narrowed(table: sa.Table, filters: StudyFilters) -> Sequence[sa.ColumnElement[bool]]:

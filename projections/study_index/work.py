@@ -109,12 +109,9 @@ class Work:
         self._instance(seen, key)
 
     def _instance(self, seen: InstanceSeen, key: tuple[str, str]) -> None:
-        path = b"/studies/%s/series/%s/instances/%s" % (
-            seen.study_uid.encode(),
-            seen.series_uid.encode(),
-            seen.sop_uid.encode(),
-        )
-        metadata = _metadata(seen, MARK + path)
+        # Metadata are kept as of the place that the header tells: `overlay.py` relies on it.
+        metadata = _metadata(seen, MARK + _path(*seen.home, seen.sop_uid))
+        path = _path(seen.study_uid, seen.series_uid, seen.sop_uid)
         chunk, parts, start = self._open.get(key, (seen.ordinal, [], 0))
         parts.append(metadata)
         self._instances.append(
@@ -245,6 +242,10 @@ _CHANGING: Final = frozenset(
         "body_parts",
     )
 )
+
+
+def _path(study_uid: str, series_uid: str, sop_uid: str) -> bytes:
+    return f"/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}".encode()
 
 
 def _metadata(seen: InstanceSeen, path: bytes) -> bytes:
