@@ -224,7 +224,7 @@ class RenderedResources:
     ) -> bytes:
         """Read and render (in a renderer's thread); thumbnails of the plain kind are kept."""
         kept = self._archive.pictures if wanted == _THUMBNAIL else None
-        name = f"{max(number, 1)}-thumbnail"
+        name = f"{max(number, 1)}-thumbnail-{wanted.version}"
         if kept is not None:
             found = kept.get(location.key, name)
             if found is not None:

@@ -60,6 +60,8 @@ class Rendering:
     """`no`, `yes` or `srgb`; empty: the profile of the image if it has one."""
     state: str = ""
     """Key of the presentation state by which it is shown."""
+    version: int = 2
+    """Raised whenever the same is drawn otherwise: what was kept, here or by a client, is old."""
 
 
 def render(
