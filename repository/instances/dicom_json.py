@@ -25,6 +25,7 @@ INLINE_LIMIT: Final = 1024
 """Binary values up to this many octets are sent inline (PS3.18 F.2.7)."""
 
 _JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_CHARACTER_SET: Final = 0x00080005
 _IDENTIFIERS: Final = frozenset((0x00080016, 0x00080018, 0x0020000D, 0x0020000E))
 _TEXT: Final = frozenset((b"AE", b"AS", b"CS", b"DA", b"DT", b"LO", b"SH", b"TM", b"UC", b"UI"))
 _BY_CHARSET: Final = frozenset((b"LO", b"SH", b"UC", b"ST", b"LT", b"UT", b"PN"))
@@ -122,6 +123,9 @@ class _Writer:
             return head + b"}"
         if vr in _TEXT:
             raw = bytes(dataset.buffer[start : start + length])
+            if tag == _CHARACTER_SET and raw.startswith(b"\\"):
+                # What no first value means (PS3.3 C.12.1.1.2); dcmjs, in OHIF, dies of a null.
+                raw = b"ISO 2022 IR 6" + raw
             return _texts(head, raw, codecs if vr in _BY_CHARSET else charsets.DEFAULT)
         values = None
         if vr in _INTEGERS or vr in _FLOATS or vr in _OTHER:
