@@ -61,6 +61,7 @@ _SERVICES: Final = {
     Operation.WORKLIST: "Modality Worklist",
     Operation.MPPS: "Modality Performed Procedure Step",
     Operation.AVAILABILITY: "Instance Availability Notification",
+    Operation.UPS: "Unified Procedure Step",
 }
 _AS_SCU: Final = {
     Operation.ECHO: "`pianku dimse echo`",
@@ -71,6 +72,7 @@ _AS_SCU: Final = {
     Operation.COMMIT: "`pianku dimse commit`; reports (N-EVENT-REPORT) as SCP",
     Operation.MPPS: "`pianku dimse mpps`",
     Operation.AVAILABILITY: "to the AE titles that are to be told; `pianku dimse ian`",
+    Operation.UPS: "no; reports (N-EVENT-REPORT) as SCP of UPS Event",
 }
 _MATCHED: Final = {
     Kind.UID: "single UID, list of UIDs",
@@ -104,6 +106,11 @@ _WORDS: Final = {
     faults.NO_SUCH_SOP_CLASS_N: "the request names another SOP class",
     faults.NO_SUCH_INSTANCE: "the request names another SOP instance",
     faults.NO_SUCH_ACTION: "the action type is not known",
+    faults.OUT_OF_RESOURCES: "out of resources",
+    faults.DATASET_DOES_NOT_MATCH: "the identifier does not go with the SOP class",
+    faults.UPS_CREATED_WITH_MODIFICATIONS: "created with modifications",
+    faults.UPS_ALREADY_CANCELED: "the workitem is CANCELED already",
+    faults.UPS_ALREADY_COMPLETED: "the workitem is COMPLETED already",
 }
 
 
