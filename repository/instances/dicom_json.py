@@ -123,10 +123,7 @@ class _Writer:
             return head + b"}"
         if vr in _TEXT:
             raw = bytes(dataset.buffer[start : start + length])
-            if tag == _CHARACTER_SET and raw.startswith(b"\\"):
-                # What no first value means (PS3.3 C.12.1.1.2); dcmjs, in OHIF, dies of a null.
-                raw = b"ISO 2022 IR 6" + raw
-            return _texts(head, raw, codecs if vr in _BY_CHARSET else charsets.DEFAULT)
+            return _texts(head, _meant(tag, raw), codecs if vr in _BY_CHARSET else charsets.DEFAULT)
         values = None
         if vr in _INTEGERS or vr in _FLOATS or vr in _OTHER:
             raw = bytes(dataset.buffer[start : start + length])
@@ -150,6 +147,13 @@ class _Writer:
             for index, item in enumerate(items)
         )
         return b'%s,"Value":[%s]}' % (head, written)
+
+
+def _meant(tag: int, raw: bytes) -> bytes:
+    """Name what no first value means (PS3.3 C.12.1.1.2); dcmjs, in OHIF, dies of a null."""
+    if tag == _CHARACTER_SET and raw.startswith(b"\\"):
+        return b"ISO 2022 IR 6" + raw
+    return raw
 
 
 def swapped(raw: bytes, vr: bytes) -> bytes:
