@@ -190,7 +190,7 @@ class DicomWeb:
         if rest == ["metadata"]:
             await self._metadata.of_one(exchange, subject, *uids)
             return
-        location = await self._frames.locate(*uids)
+        location = await self._frames.place(*uids)
         match rest:
             case []:
                 await wado_rs.retrieve(

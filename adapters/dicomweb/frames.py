@@ -44,7 +44,10 @@ class FrameResources:
         self._access = access
 
     async def locate(self, study_uid: str, series_uid: str, sop_uid: str) -> Location:
-        """Return where an instance lies, if it lies under this path."""
+        """Return where an instance lies, if it lies (or did some seconds ago) under this path.
+
+        For frames, which say nothing of patient and study; `place` is for what does.
+        """
         storage = self._archive.storage
         found = storage.remembered(sop_uid)
         if found is None:
@@ -52,9 +55,12 @@ class FrameResources:
         if found is not None and (found.study_uid, found.series_uid) != (study_uid, series_uid):
             # Moved since it was remembered, or asked for at a place where it is not.
             found = (await self._archive.run(storage.locate_many, (sop_uid,))).get(sop_uid)
-        if found is None or found.study_uid != study_uid or found.series_uid != series_uid:
-            raise NoSuchResource("there is no such instance")
-        return found
+        return _under(found, study_uid, series_uid)
+
+    async def place(self, study_uid: str, series_uid: str, sop_uid: str) -> Location:
+        """Return where an instance lies by now, if it lies under this path."""
+        found = await self._archive.run(self._archive.storage.locate_many, (sop_uid,))
+        return _under(found.get(sop_uid), study_uid, series_uid)
 
     async def answer(
         self, exchange: Exchange, subject: Subject, location: Location, numbers: tuple[int, ...]
@@ -232,6 +238,12 @@ class FrameResources:
         return header, [
             table.read(n, lambda at, length: bytes(octets[at : at + length])) for n in numbers
         ]
+
+
+def _under(found: Location | None, study_uid: str, series_uid: str) -> Location:
+    if found is None or found.study_uid != study_uid or found.series_uid != series_uid:
+        raise NoSuchResource("there is no such instance")
+    return found
 
 
 def _is_long(location: Location, number: int, form: negotiate.Representation) -> bool:

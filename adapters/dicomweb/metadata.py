@@ -96,7 +96,8 @@ class MetadataResources:
     ) -> None:
         """Answer .../instances/{instance}/metadata."""
         as_xml = _wants_xml(exchange)
-        location = await self._archive.run(self._archive.storage.locate, sop_uid)
+        places = await self._archive.run(self._archive.storage.locate_many, (sop_uid,))
+        location = places.get(sop_uid)
         index, original = self._archive.index, decode.wants_original(exchange.query)
         found = await self._archive.run(
             lambda: index.instance_metadata(study_uid, series_uid, sop_uid, original=original)

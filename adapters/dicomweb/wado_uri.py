@@ -93,10 +93,7 @@ class WadoUri:
 
     async def _located(self, asked: WadoRequest) -> Location:
         storage, uid = self._archive.storage, asked.sop_uid
-        found = await self._archive.run(storage.locate, uid)
-        if found is not None and found.study_uid != asked.study_uid:
-            # Moved since it was remembered, or asked for at a place where it is not.
-            found = (await self._archive.run(storage.locate_many, (uid,))).get(uid)
+        found = (await self._archive.run(storage.locate_many, (uid,))).get(uid)
         if (
             found is None
             or found.study_uid != asked.study_uid
