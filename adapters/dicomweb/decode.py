@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from adapters.dicomweb.archive import Limits
-from adapters.http.refusals import NoSuchPath
+from adapters.http.refusals import NoSuchPath, NotAcceptable
 from kernel.identifiers import dicom_uid
 from kernel.refusals import Invalid
-from projections.study_index.attributes import MATCHING, Level
-from projections.study_index.search import Search
+from projections.study_index.asked import Search, divided
+from projections.study_index.attributes import Level
 from repository.instances.dictionary import tag_of
 from repository.instances.rendering import Rendering, Window
 
@@ -32,8 +32,6 @@ _CONTROLS: Final = frozenset(
         "multiplevaluematching",
     )
 )
-_INDEXED_SEQUENCES: Final = frozenset(((), (0x00400275,)))
-"""The top level and Request Attributes Sequence: the paths whose last tag may have a column."""
 ANNOTATIONS: Final = frozenset(("patient", "technique"))
 COLOUR_PROFILES: Final = frozenset(("no", "yes", "srgb"))
 _MOST_SIDE: Final = 65536
@@ -56,6 +54,9 @@ class Asked:
 
     search: Search
     unknown: tuple[str, ...]
+    """Matching keys that are no attributes."""
+    not_returned: tuple[str, ...] = ()
+    """Names to include that are no attributes."""
 
 
 def uid(text: str) -> str:
@@ -81,8 +82,7 @@ def search(
     fields: Sequence[tuple[str, str]], level: Level, study_uid: str, series_uid: str, limits: Limits
 ) -> Asked:
     """Return the search that a query string asks for."""
-    filters: list[tuple[int, str]] = []
-    paths: list[tuple[tuple[int, ...], str]] = []
+    keys: list[tuple[tuple[int, ...], str]] = []
     unknown: list[str] = []
     for name, value in fields:
         if name.lower() in _CONTROLS:
@@ -90,18 +90,20 @@ def search(
         path = _attribute(name)
         if path is None:
             unknown.append(name[:64])
-        elif path[:-1] in _INDEXED_SEQUENCES and path[-1] in MATCHING:
-            filters.append((path[-1], value))
         else:
-            paths.append((path, value))
+            keys.append((path, value))
+    filters, paths = divided(level, keys)
     options = {name.lower(): value for name, value in fields if name.lower() in _CONTROLS}
     most = limits.results if level is Level.STUDY else limits.instance_results
     include, include_all = included(fields)
+    # Several values are any of them, whether that is asked for or not.
+    boolean(options.get("multiplevaluematching", "false"))
+    charset(options.get("charset", ""))
     return Asked(
         Search(
             level=level,
-            filters=tuple(filters),
-            paths=tuple(paths),
+            filters=filters,
+            paths=paths,
             study_uid=study_uid,
             series_uid=series_uid,
             include=include,
@@ -114,6 +116,7 @@ def search(
             limit=min(_whole(options.get("limit"), most), most),
         ),
         tuple(unknown),
+        tuple(_not_included(fields)),
     )
 
 
@@ -143,6 +146,28 @@ def included(fields: Sequence[tuple[str, str]]) -> tuple[frozenset[int], bool]:
             if tag is not None:
                 include.add(tag)
     return frozenset(include), everything
+
+
+def _not_included(fields: Sequence[tuple[str, str]]) -> list[str]:
+    """Return what is to be returned by a name that no attribute has."""
+    names = [
+        part.strip()
+        for name, value in fields
+        if name.lower() == "includefield"
+        for part in value.split(",")
+    ]
+    return [
+        name[:64]
+        for name in names
+        if name and name.lower() != "all" and tag_of(name.split(".")[0]) is None
+    ]
+
+
+def charset(text: str) -> None:
+    """Raise NotAcceptable unless UTF-8, which we write, is acceptable (PS3.18 8.3.3.2)."""
+    wanted = [one.split(";")[0].strip().lower() for one in text.split(",") if one.strip()]
+    if wanted and not {"utf-8", "utf8", "*", "iso_ir 192"}.intersection(wanted):
+        raise NotAcceptable("answers are written in UTF-8")
 
 
 def page(fields: Sequence[tuple[str, str]], most: int) -> tuple[int, int]:

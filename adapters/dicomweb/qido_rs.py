@@ -83,6 +83,10 @@ def _warnings(asked: decode.Asked, found: Found) -> list[bytes]:
     if names or asked.unknown:
         text = "The following attributes were not used for matching: " + ",".join(names)
         told.append(f'299 pianku "{text}"'.encode("ascii", "replace"))
+    if asked.not_returned:
+        named = ",".join(name for name in asked.not_returned if name.isascii() and name.isalnum())
+        text = f"The following attributes are not known and were not included: {named}"
+        told.append(f'299 pianku "{text}"'.encode("ascii"))
     return told
 
 

@@ -32,7 +32,8 @@ from adapters.dimse.query import (
 )
 from kernel.refusals import Refusal
 from projections.permissions.policy import clause
-from projections.study_index.attributes import INDEXED_PATHS, PATIENT_RELATED
+from projections.study_index.asked import divided
+from projections.study_index.attributes import PATIENT_RELATED
 from projections.study_index.search import KEPT, Found, Search
 
 log = logging.getLogger("pianku.dimse")
@@ -150,10 +151,11 @@ def query_of(identifier: Identifier, options: Options) -> Search:
     search = search_of(identifier)
     told: list[tuple[tuple[int, ...], str]] = [((tag,), value) for tag, value in search.filters]
     told += identifier.nested
+    filters, paths = divided(search.level, told)
     return replace(
         search,
-        filters=tuple((path[-1], value) for path, value in told if path in INDEXED_PATHS),
-        paths=tuple((path, value) for path, value in told if path not in INDEXED_PATHS),
+        filters=filters,
+        paths=paths,
         fuzzy=options.fuzzy,
         combined=options.combined,
         empty=options.empty,

@@ -19,6 +19,7 @@ from projections.study_index.asked import Search
 from projections.study_index.attributes import (
     PATIENT_RELATED,
     SERIES_RETURNED,
+    SOP_CLASSES_IN_STUDY,
     STUDY_RETURNED,
     Level,
 )
@@ -136,7 +137,9 @@ class Answers:
             if place is None:
                 continue
             fixed = fixed_members(place["fixed"]) | counted(place)
-            kept = returned | frozenset(counted(place)) if wanted else frozenset()
+            # SOP Classes in Study are only sent when asked for, as without any includefield.
+            told = returned | frozenset(counted(place)) - {SOP_CLASSES_IN_STUDY}
+            kept = told if wanted else frozenset()
             own = everything and wanted
             members.update(
                 (tag, text) for tag, text in fixed.items() if own or tag in kept or tag in include

@@ -6,9 +6,10 @@ DIMSE adapters, answered by `search.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from projections.study_index.attributes import Level
+from projections.study_index.attributes import INDEXED_PATHS, Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +54,23 @@ class Found:
     """Of each item, the patient."""
     total: int | None = None
     """How many match, if that was asked for and they are not more than `COUNTED`."""
+
+
+def divided(
+    level: Level, keys: Iterable[tuple[tuple[int, ...], str]]
+) -> tuple[tuple[tuple[int, str], ...], tuple[tuple[tuple[int, ...], str], ...]]:
+    """Return the keys that columns answer, and those that are matched by what is kept.
+
+    Keys inside a sequence are both: a column narrows, and what is kept tells whether they match
+    in one item. A key that comes more than once asks for any of its values.
+    """
+    merged: dict[tuple[int, ...], str] = {}
+    for path, value in keys:
+        merged[path] = f"{merged[path]}\\{value}" if merged.get(path) else value
+    filters = tuple((path[-1], value) for path, value in merged.items() if path in INDEXED_PATHS)
+    paths = tuple(
+        (path, value)
+        for path, value in merged.items()
+        if path not in INDEXED_PATHS or (len(path) > 1 and level is not Level.STUDY)
+    )
+    return filters, paths

@@ -86,8 +86,8 @@ MATCHING: Final[dict[int, Column]] = {
         (0x00200011, "number", Kind.NUMBER),
         (0x00400244, "step_date", Kind.DATE),
         (0x00400245, "step_time", Kind.TIME),
-        (0x00400009, "scheduled_step_id", Kind.KEY),
-        (0x00401001, "procedure_id", Kind.KEY),
+        (0x00400009, "scheduled_step_id", Kind.SET),
+        (0x00401001, "procedure_id", Kind.SET),
     ),
     **_columns(
         Level.INSTANCE,
@@ -97,8 +97,13 @@ MATCHING: Final[dict[int, Column]] = {
     ),
 }
 
+REQUEST_ATTRIBUTES: Final = 0x00400275
 INDEXED_PATHS: Final = frozenset(
-    (*((tag,) for tag in MATCHING if tag not in {0x00400009, 0x00401001}),)
+    (
+        *((tag,) for tag in MATCHING if tag not in {0x00400009, 0x00401001}),
+        (REQUEST_ATTRIBUTES, 0x00400009),
+        (REQUEST_ATTRIBUTES, 0x00401001),
+    )
 )
 """The attributes, by their path, that a column answers."""
 
@@ -203,6 +208,23 @@ INSTANCE_RETURNED: Final = (
     0x00280011,
     0x00280100,
 )
+
+REQUIRED: Final = {
+    Level.STUDY: (
+        0x00080020,
+        0x00080030,
+        0x00080050,
+        0x00080090,
+        0x00100010,
+        0x00100020,
+        0x00100030,
+        0x00100040,
+        0x00200010,
+    ),
+    Level.SERIES: (0x00080060, 0x00200011),
+    Level.INSTANCE: (0x00200013,),
+}
+"""Told of each level, without a value where none is known (PS3.18 10.6.3.3, type R)."""
 
 INSTANCE_AVAILABILITY: Final = 0x00080056
 MODALITIES_IN_STUDY: Final = 0x00080061

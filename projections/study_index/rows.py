@@ -16,6 +16,7 @@ from projections.study_index.attributes import (
     INSTANCE_AVAILABILITY,
     MARK,
     MODALITIES_IN_STUDY,
+    REQUIRED,
     RETRIEVE_URL,
     SERIES_INSTANCE_COUNT,
     SERIES_MORE,
@@ -28,6 +29,8 @@ from projections.study_index.attributes import (
     Level,
 )
 from repository.instances.dicom_json import member, members_of
+from repository.instances.elements import Dataset
+from repository.instances.dictionary import vr_of
 from repository.instances.elements import Dataset
 from repository.instances.header import InstanceHeader
 
@@ -85,6 +88,8 @@ class InstanceSeen:
     def members(self, level: Level, tags: tuple[int, ...]) -> dict[int, bytes]:
         """Return JSON members of the header; at least the UIDs, which the event tells."""
         found = {} if self.header is None else members_of(self.header, tags)
+        for tag in REQUIRED[level]:
+            found.setdefault(tag, member(tag, vr_of(tag).decode()))
         found[0x0020000D] = member(0x0020000D, "UI", self.study_uid)
         if level is not Level.STUDY:
             found[0x0020000E] = member(0x0020000E, "UI", self.series_uid)
