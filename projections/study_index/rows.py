@@ -29,7 +29,6 @@ from projections.study_index.attributes import (
     Level,
 )
 from repository.instances.dicom_json import member, members_of
-from repository.instances.elements import Dataset
 from repository.instances.dictionary import vr_of
 from repository.instances.elements import Dataset
 from repository.instances.header import InstanceHeader
