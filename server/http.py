@@ -92,9 +92,12 @@ class _Mounts:
         self._mounts = tuple(mounts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        kind = scope["type"]
+        if kind in {"http", "websocket"}:
             path: str = scope["path"]
             for prefix, target in self._mounts:
+                if kind == "websocket" and not getattr(target, "takes_websockets", False):
+                    continue
                 if path == prefix or path.startswith(prefix + "/"):
                     await target(scope, receive, send)
                     return

@@ -23,6 +23,8 @@ from server.wiring import Installation
 
 log = logging.getLogger("pianku.roles")
 _KEEP_ALIVE_SECONDS: Final = 75
+_WEBSOCKET_OCTETS: Final = 1 << 16
+"""Of a message that comes in; nothing that comes in is listened to."""
 
 
 def run(order: RoleOrder, tell_ready: Callable[[], None]) -> None:
@@ -102,7 +104,8 @@ def _web(
         http=PatientProtocol,
         loop="uvloop",
         lifespan="off",
-        ws="none",
+        ws="wsproto",
+        ws_max_size=_WEBSOCKET_OCTETS,
         log_config=None,
         access_log=False,
         server_header=False,

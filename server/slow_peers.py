@@ -78,6 +78,12 @@ class PatientProtocol(PeerCertificateProtocol):
         self._expects = False
         super().on_message_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        """Leave the connection to the WebSocket, which pings its peer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().handle_websocket_upgrade()
+
     def pause_writing(self) -> None:
         """Note how much the peer has not taken."""
         self._unread_since = self.loop.time()

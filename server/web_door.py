@@ -42,7 +42,7 @@ from server.http import Doors, build_app, spa_folder
 from server.identity import domains_of
 from server.procedure_steps import step_rooms
 from server.wiring import Installation
-from server.workitems import workitems
+from server.workitems import workitem_reports, workitems
 from workflows.receive_identity_feed import IdentityFeed
 
 _WAITING_THREADS: Final = 24
@@ -85,7 +85,9 @@ def _dicomweb(here: Installation) -> Sequence[tuple[str, ASGIApp]]:
         threads=threads,
         renderers=renderers,
         pictures=KeptPictures(here.settings.directory / FOLDER),
-        worklist=WorklistService(workitems(here), Workitems(here.views), here.guard),
+        worklist=WorklistService(
+            workitems(here), Workitems(here.views), workitem_reports(here)
+        ),
         commitments=CommitmentService(storage_commitment(here), Commitments(here.views)),
     )
     return ("/dicom-web", DicomWeb(archive)), ("/wado", WadoUri(archive))

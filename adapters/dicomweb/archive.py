@@ -30,6 +30,7 @@ from repository.tiers.ports import BlobStore
 from workflows.commit_to_storage import StorageCommitment
 from workflows.gather_instances import Offer
 from workflows.perform_workitems import PerformWorkitems
+from workflows.report_workitems import WorkitemReports
 
 T = TypeVar("T")
 
@@ -93,21 +94,13 @@ class Limits:
     """Pictures in one answer for a whole series or study."""
 
 
-class Addresses(Protocol):
-    """Knows where AEs are reached; the guard is one."""
-
-    def destination(self, ae_title: str) -> tuple[str, int] | None:
-        """Return host and port, None when they are not known."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class WorklistService:
     """What UPS-RS stands on."""
 
     perform: PerformWorkitems
     index: Workitems
-    addresses: Addresses
+    reports: WorkitemReports
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ OFFERS: Final = (
     Offer("POST", _W + "/subscribers/{subscriber}", ()),
     Offer("DELETE", _W + "/subscribers/{subscriber}", ()),
     Offer("POST", _W + "/subscribers/{subscriber}/suspend", ()),
+    Offer("GET", "/subscribers/{subscriber}", ()),
     *(Offer(method, "/commitment-requests/{transaction}", _DATASET) for method in ("POST", "GET")),
 )
 

@@ -19,6 +19,7 @@ from adapters.dicomweb.archive import Archive
 from adapters.dicomweb.commitment_requests import CommitmentResources
 from adapters.dicomweb.frames import FrameResources
 from adapters.dicomweb.metadata import MetadataResources
+from adapters.dicomweb.notification_channel import NotificationChannel
 from adapters.dicomweb.rendered import RenderedResources, representative
 from adapters.dicomweb.workitems import WorkitemResources
 from adapters.http import problem
@@ -36,12 +37,16 @@ _LEVELS: Final = {"studies": Level.STUDY, "series": Level.SERIES, "instances": L
 class DicomWeb:
     """The application; one a process."""
 
+    takes_websockets: Final = True
+    """The notification channel of UPS-RS."""
+
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._access = Access(archive)
         self._frames = FrameResources(archive, self._access)
         self._metadata = MetadataResources(archive, self._access)
         self._rendered = RenderedResources(archive, self._access, self._frames)
+        self._channel = NotificationChannel(archive, self._access)
         self._others: dict[str, WorkitemResources | CommitmentResources] = {
             "workitems": WorkitemResources(archive, self._access),
             "commitment-requests": CommitmentResources(archive, self._access),
@@ -49,6 +54,9 @@ class DicomWeb:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
+        if scope["type"] == "websocket":
+            await self._channel(scope, receive, send)
+            return
         exchange = Exchange(scope, receive, send)
         try:
             await self._route(exchange)

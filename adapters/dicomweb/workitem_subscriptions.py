@@ -1,12 +1,13 @@
 """UPS-RS: who is told of workitems: subscribe, unsubscribe, suspend.
 
 Implements PS3.18 11.10 to 11.12. Called by `workitems.py`. Reports go to the subscriber's AE over
-DIMSE; there is no notification channel over HTTP (decision 0026).
+DIMSE if it has an address, else by `notification_channel.py`.
 """
 
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 from adapters.dicomweb import decode
 from adapters.dicomweb.access import Access
@@ -14,7 +15,6 @@ from adapters.dicomweb.archive import Archive
 from adapters.http.exchange import Exchange
 from adapters.http.refusals import MethodNotAllowed, NoSuchPath
 from registry.access.values import Subject
-from registry.workitems.refusals import SubscriberNotKnown
 from registry.workitems.values import FILTERED
 from repository.instances.dictionary import tag_of
 
@@ -55,15 +55,14 @@ class SubscriptionResources:
         lock = any(decode.boolean(value) for value in exchange.asked(_LOCK))
         filters = _filters(exchange.query) if sop_uid == FILTERED else {}
         envelope = self._archive.guard.envelope(subject, "ups-rs")
-        known = await self._archive.run(lambda: worklist.addresses.destination(ae_title))
-        if known is None:
-            raise SubscriberNotKnown("no address of the subscriber is known")
         await self._archive.run(
             lambda: worklist.perform.subscribe(
                 sop_uid, ae_title, envelope, deletion_lock=lock, filters=filters
             )
         )
-        await exchange.answer(201, [])
+        # PS3.18 11.10.3.2: where the channel of this subscriber is opened.
+        place = f"ws{exchange.base[4:]}{self._archive.prefix}/subscribers/{quote(ae_title)}"
+        await exchange.answer(201, [(b"content-location", place.encode("latin-1"))])
 
     async def _unsubscribe(
         self, exchange: Exchange, subject: Subject, sop_uid: str, ae_title: str

@@ -48,6 +48,7 @@ class Report:
     ae_title: str
     number: int
     sop_uid: str
+    patient_key: UUID
     event_type: int
     at: datetime
     body: Attributes
@@ -105,9 +106,11 @@ class Workitems:
             query = sa.select(c.ae_title).where(c.ae_title.not_in(waiting))
             return list(connection.execute(query.distinct().order_by(c.ae_title)).scalars())
 
-    def due(self, ae_title: str, *, after: int = 0, limit: int = _REPORTS) -> Sequence[Report]:
+    def due(
+        self, ae_title: str, *, after: int = 0, limit: int = _REPORTS, fresh: bool = True
+    ) -> Sequence[Report]:
         """Return the reports an AE is owed after a number, in their order."""
-        with self._database.reading(NAME) as (connection, tables):
+        with self._database.reading(NAME, fresh=fresh) as (connection, tables):
             table = tables.reports
             mine = sa.and_(table.c.ae_title == ae_title, table.c.number > after)
             query = sa.select(table).where(mine).order_by(table.c.number).limit(limit)
@@ -116,6 +119,7 @@ class Workitems:
                     row.ae_title,
                     row.number,
                     row.sop_uid,
+                    row.patient_key,
                     row.event_type,
                     from_micros(row.at),
                     _from_json(row.body),

@@ -21,6 +21,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from registry.workitems.values import GLOBAL
 from tests.support.running import RunningPianku
+from tests.support.websocket import WebSocket
 from tests.support.workitems import (
     TRANSACTION,
     UID,
@@ -59,7 +60,8 @@ def test_a_workitem_is_created_claimed_ended_and_reported(house: RunningPianku) 
         base_url=f"{house.http}/dicom-web", headers=house.token("system"), timeout=30
     )
     with web:
-        assert web.post(f"/workitems/{GLOBAL}/subscribers/WATCHER").status_code == 201
+        for title in ("WATCHER", "ROOM"):
+            assert web.post(f"/workitems/{GLOBAL}/subscribers/{title}").status_code == 201
         assert web.post(f"/workitems?workitem={UID}", content=body(new_workitem())).is_success
         # What was answered is durable.
         house.kill()
@@ -67,6 +69,11 @@ def test_a_workitem_is_created_claimed_ended_and_reported(house: RunningPianku) 
         perform(house)
         told = web.get(f"/workitems/{UID}").json()
         assert told["00741000"]["Value"] == ["COMPLETED"]
+        # Who has no address hears on a channel, also what was before he opened it.
+        path, port = "/dicom-web/subscribers/ROOM", int(house.http.rpartition(":")[2])
+        with WebSocket(port, path, house.token("system")) as channel:
+            reports = [channel.hear() for _ in range(4)]
+        assert [one["00001002"]["Value"] for one in reports] == [[1], [5], [1], [1]]
         asked = commitment(("1.2.840.10008.5.1.4.1.1.2", "9.9"))
         judged = web.post("/commitment-requests/2.25.5", content=asked).json()
         assert judged["00081198"]["Value"][0]["00081197"]["Value"] == [0x0112]

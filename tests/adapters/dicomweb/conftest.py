@@ -18,11 +18,13 @@ from projections.commitments.view import Commitments
 from projections.permissions.policy import clause
 from projections.workitems.view import Workitems
 from registry.commitments.values import Retrying
+from registry.workitems.values import Patience
 from tests.support.archive import AUTHORITY
 from tests.support.imaging import imaging
 from workflows.commit_to_storage import StorageCommitment
 from workflows.identify_patient import PatientPolicy
 from workflows.perform_workitems import PerformWorkitems
+from workflows.report_workitems import WorkitemReports
 
 
 class Door:
@@ -50,7 +52,10 @@ class Door:
 def worklist(made):
     house = made.house
     perform = PerformWorkitems(house.facts, house.keys, PatientPolicy(AUTHORITY))
-    return WorklistService(perform, Workitems(house.views), house.guard)
+    view = Workitems(house.views)
+    patience = Patience(timedelta(0), timedelta(0), timedelta(hours=1))
+    reports = WorkitemReports(house.facts, view, patience=patience)
+    return WorklistService(perform, view, reports)
 
 
 def commitments(made):
@@ -82,7 +87,7 @@ def running(made, *, pictures=None, **limits):
         commitments=commitments(made),
     )
     config = uvicorn.Config(
-        DicomWeb(archive), host="127.0.0.1", port=0, log_level="error", lifespan="off"
+        DicomWeb(archive), host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="wsproto"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

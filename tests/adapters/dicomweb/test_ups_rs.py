@@ -244,9 +244,6 @@ def test_of_two_claimers_one_wins(door):
 
 
 def test_subscriptions(door):
-    house = door.imaging.house
-    house.administration.allow_ae("WATCHER", ["127.0.0.0/8"], ["find"], host="away", port=11112)
-    house.guard.directory.refresh()
     view = Workitems(door.imaging.house.views)
     path = f"{PATH}/subscribers/WATCHER"
     assert door.http.post(path).status_code == 404
@@ -255,7 +252,10 @@ def test_subscriptions(door):
     assert view.watched("WATCHER") == {UID: True}
     assert door.http.delete(path).status_code == 200
     assert view.watched("WATCHER") == {}
-    assert door.http.post(f"{PATH}/subscribers/NOBODY").status_code == 403
+    assert door.http.post(f"{PATH}/subscribers/{'A' * 17}").status_code == 403
+    opened = door.http.post(f"{PATH}/subscribers/SOME BODY")
+    channel = f"ws{door.base[4:]}/dicom-web/subscribers/SOME%20BODY"
+    assert (opened.status_code, opened.headers["content-location"]) == (201, channel)
     everything = f"/workitems/{GLOBAL}/subscribers/WATCHER"
     assert door.http.post(f"{everything}?deletionlock=false").status_code == 201
     create(door, "1.2")
