@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
@@ -23,6 +24,7 @@ from workflows.report_commitments import ReportNotTaken
 
 log = logging.getLogger("pianku.workitems")
 _LOOK_SECONDS: Final = 0.5
+_CLEAR_SECONDS: Final = 60.0
 _ATTEMPTS: Final = 5
 _ENVELOPE: Final = Envelope(subject="workitems", protocol="workflow")
 
@@ -143,6 +145,7 @@ class WorkitemReporter:
         self._addresses = addresses
         self._send = send
         self._look_seconds = look_seconds
+        self._clear_at = 0.0
 
     def run(self, stopping: threading.Event) -> None:
         """Report until `stopping` is set."""
@@ -158,17 +161,24 @@ class WorkitemReporter:
         """Send what is due now; returns how many reports were taken."""
         count = 0
         with acting_as(_ENVELOPE):
+            # Who has no address is told on a channel, or never: what is too old is cleared.
+            is_clearing = time.monotonic() >= self._clear_at
+            if is_clearing:
+                self._clear_at = time.monotonic() + _CLEAR_SECONDS
             for title in self._reports.owed_titles():
                 if stopping is not None and stopping.is_set():
                     break
                 address = self._addresses.destination(title)
                 if address is not None:
                     count += self._tell(address, title)
-                    continue
-                for report in self._reports.owed(title, limit=1):
-                    if self._reports.is_over(report):
-                        self._reports.not_taken(report, "no_address")
+                elif is_clearing:
+                    self._clear(title)
         return count
+
+    def _clear(self, title: str) -> None:
+        over = [report for report in self._reports.owed(title) if self._reports.is_over(report)]
+        if over:
+            self._reports.not_taken(over[-1], "no_address")
 
     def _tell(self, address: tuple[str, int], title: str) -> int:
         owed = self._reports.owed(title)
@@ -186,5 +196,8 @@ class WorkitemReporter:
             self._reports.taken(taken[-1])
         if why:
             log.info("report of a workitem not taken", extra={"ae": title, "why": why})
-            self._reports.not_taken(owed[len(taken)], why)
+            left = owed[len(taken) :]
+            over = [report for report in left if self._reports.is_over(report)]
+            # Those that are too old go together: each would cost an attempt of its own.
+            self._reports.not_taken(over[-1] if over else left[0], why)
         return len(taken)

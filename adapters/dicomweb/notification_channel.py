@@ -70,7 +70,9 @@ class NotificationChannel:
         """Return what a channel is for; raises NoSuchPath and the refusals of the guard."""
         worklist = self._archive.worklist
         match segments(scope["path"], self._archive.prefix):
-            case ["subscribers", ae_title] | ["ws", "subscribers", ae_title] if worklist:
+            case ["subscribers", ae_title] | ["ws", "subscribers", ae_title] if (
+                worklist and ae_title.isprintable()
+            ):
                 connection = HTTPConnection(scope)
                 subject = self._archive.guard.http_subject(connection)
                 _check_origin(connection)

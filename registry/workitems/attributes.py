@@ -122,7 +122,7 @@ def new(attributes: Attributes, sop_uid: str, moment: str) -> tuple[Attributes, 
         if text(attributes, tag) or items(attributes, tag):
             raise WorkitemAttributeInvalid(f"{_name(tag)} is empty when created", tag=tag)
     _check_values(attributes)
-    kept = {tag: told for tag, told in attributes.items() if tag not in _OURS}
+    kept = {tag: told for tag, told in attributes.items() if not _is_ours(tag)}
     is_modified = not text(kept, WORKLIST_LABEL)
     if is_modified:
         kept[WORKLIST_LABEL] = {"vr": "LO", "Value": [_DEFAULT_LABEL]}
@@ -135,7 +135,7 @@ def changes(attributes: Attributes, held: Attributes) -> Attributes:
     """Return what an update changes; raises WorkitemAttributeInvalid for what it may not change."""
     if text(attributes, STATE):
         raise WorkitemAttributeInvalid(f"{_name(STATE)} is changed by its own action", tag=STATE)
-    told = {t: a for t, a in attributes.items() if t not in _OURS and t != STATE}
+    told = {t: a for t, a in attributes.items() if not _is_ours(t) and t != STATE}
     changed = {tag: value for tag, value in told.items() if held.get(tag) != value}
     for tag in sorted(changed.keys() & _FIXED):
         if text(changed, tag) or items(changed, tag):
@@ -188,6 +188,11 @@ def canceled(held: Attributes, moment: str, asked: Attributes) -> Attributes:
         if text(asked, tag):
             item[tag] = asked[tag]
     return {PROGRESS: {"vr": "SQ", "Value": [dict(sorted(item.items())), *told[1:]]}}
+
+
+def _is_ours(tag: str) -> bool:
+    """Tell whether an attribute is set by us, or is none of a data set (groups 0000 and 0002)."""
+    return tag in _OURS or tag.startswith(("0000", "0002"))
 
 
 def _check_values(attributes: Attributes) -> None:

@@ -58,6 +58,7 @@ TOLD_NOTHING: Final = Reporting()
 _AE_TITLE: Final = re.compile(r"(?=[^ ])(?=.*[^ ]$)[\x20-\x5b\x5d-\x7e]{1,16}")
 _PERSONAL_GROUPS: Final = ("0010", "0038")
 _REASON: Final = 64
+_LONGEST_KEY: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +255,9 @@ def subscribe(
     _check_title(ae_title)
     if (sop_uid == FILTERED) != bool(filters):
         raise SubscriptionUnfit("a filter goes with the filtered global subscription, and it alone")
-    for path in filters:
+    for path, wanted in filters.items():
+        if len(wanted) > _LONGEST_KEY or not wanted.isprintable():
+            raise SubscriptionUnfit("a key of the filter is too long, or no text")
         if any(tag.startswith(_PERSONAL_GROUPS) for tag in path.split(".")):
             raise FilterNamesPerson
     fact = WorkitemSubscribed(

@@ -360,6 +360,26 @@ def test_who_is_away_is_told_later_and_who_refuses_only_once(
     assert watcher.states(UID) == ["SCHEDULED"]
 
 
+@pytest.mark.parametrize("address", [None, ("127.0.0.1", 1)])
+def test_what_waited_too_long_is_given_up_together(port, watcher, guard, archive, address):
+    with associated(port) as assoc:
+        act(assoc, 3, watching(), GLOBAL, WATCH)
+        create(assoc)
+        create(assoc, uid="1.2")
+    if address is None:
+        del guard.destinations["WATCHER"]
+    else:
+        guard.destinations["WATCHER"] = address
+    view = Workitems(archive.views.database)
+    owed = view.due("WATCHER")
+    patience = Patience(timedelta(0), timedelta(0), timedelta(0))
+    reports = WorkitemReports(archive.ledger, view, patience=patience)
+    assert WorkitemReporter(reports, guard, WorkitemReport("PIANKU", quick())).report_due() == 0
+    (abandoned,) = archive.facts(facts.WorkitemReportsAbandoned)
+    assert (abandoned.through, len(owed)) == (owed[-1].number, 4)
+    assert view.due("WATCHER") == []
+
+
 def test_who_may_not_is_refused(port, guard):
     guard.denied = {"store"}
     with associated(port) as assoc:
