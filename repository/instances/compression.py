@@ -72,7 +72,8 @@ def _rle(samples: Samples, photometric: str, _stored: int, _quality: int) -> Com
     # PS3.5 G.2: the most significant octets of the first sample come first.
     planes = np.moveaxis(octets.reshape(*wide.shape[:2], wide.shape[2] * size), -1, 0)
     packed = run_lengths.pack(np.ascontiguousarray(planes))
-    return Compressed(packed, photometric, 1)
+    # PS3.5 table 8.2.2-1 takes 0 and 1; the IODs of visible light only 0.
+    return Compressed(packed, photometric, 0)
 
 
 def _jpeg_ls(samples: Samples, photometric: str, stored: int, _quality: int) -> Compressed:

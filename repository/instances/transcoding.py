@@ -38,7 +38,7 @@ from repository.instances.part10 import (
     is_encapsulated,
     read_meta,
 )
-from repository.instances.pixels import as_stored_type, decode
+from repository.instances.pixels import Samples, as_stored_type, decode
 from repository.instances.refusals import NotRenderable
 
 UNCOMPRESSED: Final = frozenset({IMPLICIT_VR_LITTLE, EXPLICIT_VR_LITTLE, DEFLATED_EXPLICIT})
@@ -51,6 +51,7 @@ MAX_TRANSCODED: Final = 1 << 30
 """The largest file we read into memory to transcode it."""
 MAX_DECOMPRESSED: Final = 2 << 30
 """The most octets of pixels that we make of one file."""
+_LOSSY_JPEG: Final = frozenset((JPEG_BASELINE, "1.2.840.10008.1.2.4.51"))
 _WORDS: Final = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 _PIECE: Final = 1 << 20
 _MOST_BOT: Final = 0xFFFF0000
@@ -96,12 +97,28 @@ def frame_in(header: InstanceHeader, octets: bytes, wanted: str) -> bytes:
 
 def _stream(header: InstanceHeader, octets: bytes, wanted: str, quality: int) -> Compressed:
     # JPEG has its own YBR; the others keep the colours as they are.
-    samples, photometric = decode(header, octets, raw=wanted not in LOSSY)
+    if wanted in LOSSY:
+        samples, photometric = decode(header, octets)
+    else:
+        samples, photometric = _whole_pixels(header, octets)
     samples = as_stored_type(header, samples)
     stored = header.dataset.integer(0x00280101, 0) or 8 * samples.dtype.itemsize
     if stored < 8 and wanted != RLE:
         stored = 8 if samples.dtype.itemsize == 1 else stored
     return compress(samples, wanted, photometric=photometric, stored=stored, quality=quality)
+
+
+def _whole_pixels(header: InstanceHeader, octets: bytes) -> tuple[Samples, str]:
+    """Return a frame and its colours, which are not YBR_FULL_422: every pixel has all samples.
+
+    JPEG becomes RGB as PS3.3 asks of visible light (A.32), and as other decoders make it.
+    """
+    samples, photometric = decode(header, octets, raw=True)
+    if photometric != "YBR_FULL_422" or samples.shape[-1] != 3:
+        return samples, photometric
+    if header.transfer_syntax in _LOSSY_JPEG:
+        return decode(header, octets)
+    return samples, "YBR_FULL"
 
 
 def _uncompressed(dataset: pydicom.FileDataset, octets: bytes) -> pydicom.FileDataset:
@@ -111,7 +128,7 @@ def _uncompressed(dataset: pydicom.FileDataset, octets: bytes) -> pydicom.FileDa
         header = read_header(octets)
         pixels, photometric = bytearray(), ""
         for frame in _frames(header, octets):
-            samples, photometric = decode(header, frame, raw=True)
+            samples, photometric = _whole_pixels(header, frame)
             pixels += as_stored_type(header, samples).tobytes()
             if len(pixels) > MAX_DECOMPRESSED:
                 raise NotRenderable("the instance is too large to decompress as a whole")
