@@ -87,7 +87,7 @@ def test_contexts_nobody_offers_are_answered_one_by_one(receive):
     with raw_peer(receive().port) as peer:
         contexts = [
             ProposedContext(1, CT, (EXPLICIT,)),
-            ProposedContext(3, "1.2.840.10008.5.1.4.34.6.1", (EXPLICIT,)),
+            ProposedContext(3, "1.2.840.10008.5.1.1.9", (EXPLICIT,)),
             ProposedContext(5, CT, ("1.2.840.10008.1.2.4.94",)),
             ProposedContext(7, ECHO, ("1.2.840.10008.1.2",)),
         ]
