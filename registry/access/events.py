@@ -94,7 +94,7 @@ class AeTitleLimited(Fact, frozen=True, kw_only=True):
     transfer_syntaxes: tuple[str, ...] = ()
     """UIDs of what it may store in; empty: any."""
     max_associations: int = 0
-    """At once, for each receiver process; 0: no bound of its own."""
+    """At once, with all receivers of a machine; 0: no bound of its own."""
     tls: bool = False
     certificates: tuple[str, ...] = ()
     """Hex SHA-256 of the TLS certificates of which it must show one."""

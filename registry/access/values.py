@@ -67,7 +67,7 @@ class AeLimits:
     transfer_syntaxes: tuple[str, ...] = ()
     """What it may store in."""
     max_associations: int = 0
-    """At once, for each receiver process; 0: as many as there are places."""
+    """At once, with all receivers of a machine; 0: as many as there are places."""
     tls: bool = False
     """It is let in by TLS only."""
     certificates: tuple[str, ...] = ()
