@@ -43,7 +43,7 @@ class Material:
     notes: Mapping[str, Metadata] = field(default_factory=dict)
     """SOP Instance UID -> the Key Object Selection documents of the study."""
     acts: int = 0
-    """How often the study was corrected: each time its manifest is another one."""
+    """How often it was corrected; below zero: the version that a feed outdated."""
 
     def shared(self) -> tuple[InstanceRow, ...]:
         """Return the instances that are not rejected, and no rejection notes."""
@@ -51,7 +51,8 @@ class Material:
         for uid, note in self.notes.items():
             if _is_rejection(note):
                 gone.update((uid, *_named(note)))
-        return tuple(one for one in self.instances if one.sop_uid not in gone)
+        # The note of a rejected instance may be in the study that it was moved out of.
+        return tuple(one for one in self.instances if one.sop_uid not in gone and not one.hidden)
 
     def modalities(self, row: StudyRow) -> tuple[str, ...]:
         """Return the modalities of the series that are shared."""

@@ -91,13 +91,16 @@ class PublishStudy:
         row = self._index.study(row.study_uid, held=True) or row
         instances = self._index.instances_for_manifest(row.study_uid)
         study = commands.as_held(study, len(instances))
-        if study.is_published or len(instances) != study.instance_count:
+        published = study.is_published and not row.outdated
+        if published or len(instances) != study.instance_count:
             return False
         completed = commands.complete(study, version, envelope)
         if completed is not None:
             self._facts.append(completed)
             version += 1
-        material = replace(self._material(row, instances), acts=len(study.acts))
+        # What a feed tells is no act of the study: its manifest is another one all the same.
+        acts = -version if row.outdated else len(study.acts)
+        material = replace(self._material(row, instances), acts=acts)
         if not material.shared():
             return self._withdraw(study, version, envelope)
         own = self._patients.patient(_Patient(row))

@@ -220,6 +220,8 @@ class Corrections:
         values = columns | {"fixed": study["fixed"], "json": study_json(study)}
         if pending:
             values["pending"] = study["held_count"] > 0
+        elif study["manifest_entry"]:
+            values |= {"pending": True, "outdated": True}
         connection.execute(
             tables.studies.update()
             .where(tables.studies.c.study_uid == uid)

@@ -49,6 +49,8 @@ class StudyRow:
     manifest_entry: UUID | None
     mixed: bool = False
     """Its instances do not agree on who the patient is."""
+    outdated: bool = False
+    """A feed told something else of the patient than its manifest says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class InstanceRow:
     sop_class: str
     number: int | None
     frame_count: int
+    hidden: bool = False
+    """Rejected, or a rejection note."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,7 @@ class Moves:
             "manifest_uid": "",
             "manifest_entry": "",
             "pending": True,
+            "outdated": False,
         }
         connection.execute(studies.insert().values(**row))
         for table in (tables.corrections, tables.corrected):

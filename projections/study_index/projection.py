@@ -222,6 +222,7 @@ def _published(
                 .values(
                     published_count=fact.instance_count,
                     pending=studies.c.held_count > fact.instance_count,
+                    outdated=False,
                     manifest_uid=fact.unique_id,
                     manifest_entry=str(fact.entry_uuid),
                 )
@@ -235,6 +236,7 @@ def _published(
                 .values(
                     published_count=fact.instance_count,
                     pending=studies.c.held_count > fact.instance_count,
+                    outdated=False,
                     manifest_uid="",
                     manifest_entry="",
                 )

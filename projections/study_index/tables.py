@@ -145,6 +145,8 @@ class Tables:
             _number("complete_count"),
             _number("published_count"),
             Column("pending", sa.Boolean, nullable=False, default=True),
+            # A feed told something else than the manifest says.
+            Column("outdated", sa.Boolean, nullable=False, default=False),
             # Whom the first header names; and whether other instances name somebody else.
             _text("named"),
             Column("mixed", sa.Boolean, nullable=False, default=False),

@@ -345,6 +345,7 @@ def _study(row: Row[Any]) -> StudyRow:
         manifest_uid=row.manifest_uid,
         manifest_entry=UUID(row.manifest_entry) if row.manifest_entry else None,
         mixed=row.mixed,
+        outdated=row.outdated,
     )
 
 
@@ -368,5 +369,11 @@ def _series(row: Row[Any]) -> SeriesRow:
 
 def _instance(row: Row[Any]) -> InstanceRow:
     return InstanceRow(
-        row.study_uid, row.series_uid, row.sop_uid, row.sop_class, row.number, row.frame_count
+        row.study_uid,
+        row.series_uid,
+        row.sop_uid,
+        row.sop_class,
+        row.number,
+        row.frame_count,
+        row.hidden,
     )

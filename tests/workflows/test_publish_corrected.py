@@ -1,11 +1,16 @@
 """Manifests follow corrections: replaced, or deprecated for one patient and made for another."""
 
+import io
+
+import pydicom
 import pytest
 
 from registry.documents.events import AssociationAsserted, DocumentDeprecated
 from registry.documents.values import AssociationType
+from registry.patients.values import Told
 from tests.support.archive import AUTHORITY, instance, open_archive, stable
 from tests.workflows.test_correct_studies import WHY, House, pid
+from tests.workflows.test_publish_manifests import note
 from tests.workflows.test_publish_study import documents, kos, named, publisher
 from workflows.correct_studies import AskedMove
 
@@ -89,3 +94,40 @@ def test_the_manifests_of_both_studies_follow_a_split_and_a_merge(house):
     assert set(deprecated(house)) == {one.entry_uuid for one in ended}
     house.studies.revert(A, reason="two exams")
     assert len(published(house)) == 2
+
+
+@pytest.mark.tender("R-6.3.4")
+def test_the_manifest_follows_what_a_feed_tells(house):
+    house.store(instance(1))
+    (first,) = published(house)
+    house.feed.receive([pid("PAT-A")], Told(name="Li^Si", sex="F"))
+    (second,) = published(house)
+    assert deprecated(house) == [first.entry_uuid]
+    assert str(kos(house.archive, second).PatientName) == "Li^Si"
+    house.feed.receive([pid("PAT-A")], Told(name="Li^Si", sex="F"))
+    assert published(house) == []  # nothing new
+    house.feed.receive([pid("PAT-A")], Told(name="Test^Archive", sex="F"))
+    (third,) = published(house)
+    assert str(kos(house.archive, third).PatientName) == "Test^Archive"
+    house.feed.receive([pid("PAT-Z")], Told(name="Test^Archive", sex="F"))
+    house.feed.merge(pid("PAT-A"), pid("PAT-Z"), Told())
+    (fourth,) = published(house)
+    assert kos(house.archive, fourth).PatientID == "PAT-Z"
+    assert fourth.entry.patient_id == f"PAT-Z^^^&{AUTHORITY}&ISO"
+    assert len({one.entry.unique_id for one in (first, second, third, fourth)}) == 4
+    house.same_anew()
+
+
+@pytest.mark.tender("R-6.3.4")
+def test_a_rejected_instance_is_in_no_manifest_wherever_it_is_moved(house):
+    house.store(instance(1), instance(2), instance(3), instance(1, series="2"))
+    house.store(pydicom.dcmread(io.BytesIO(note(stable("A", "1", 1)))))
+    series = [stable("A", "1")]
+    done = house.studies.move(AskedMove(study_uid=A, series_uids=series), reason=WHY)
+    made = [named(kos(house.archive, one)) for one in published(house)]
+    both = {stable("A", "1", 2), stable("A", "1", 3)}
+    assert sorted(made, key=len) == [{stable("A", "2", 1)}, both]
+    asked = AskedMove(study_uid=done.to_study_uid, sop_uids=[stable("A", "1", 1)])
+    gone = house.studies.move(asked, reason=WHY).to_study_uid
+    assert [named(kos(house.archive, one)) for one in published(house)] == [both]
+    assert house.index.study(gone) is None
