@@ -113,6 +113,8 @@ def _span(text: str) -> tuple[datetime, datetime] | None:
 def _end(first: datetime, told: int, digits: int) -> datetime:
     if digits:
         return first + timedelta(microseconds=10 ** (6 - digits) - 1)
+    if first.year == datetime.max.year and told < 3:
+        return datetime.max.replace(tzinfo=first.tzinfo)
     if told == 1:
         after = first.replace(year=first.year + 1)
     elif told == 2:

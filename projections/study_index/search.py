@@ -43,6 +43,8 @@ COUNTED: Final = 1_000
 _SCANNED: Final = 20_000
 """The most rows that are looked through for keys that have no column."""
 _BATCH: Final = 500
+_COMMON: Final = 20_000
+"""Rows below studies that are not sorted any more."""
 _STUDY: Final = frozenset(STUDY_RETURNED)
 _SERIES: Final = frozenset(SERIES_RETURNED)
 CALCULATED: Final = frozenset(
@@ -85,6 +87,9 @@ class Searches:
             where.append(Condition(policy))
             clauses = [one.clause for one in where]
             query = _query(tables, search, clauses, levels, everything=bool(tree))
+            if _is_common(connection, query, search):
+                passed = [where[0].clause, *(study_pages.looked_into(one) for one in clauses[1:])]
+                query = _query(tables, search, passed, levels, everything=bool(tree))
             pages = StudyPages(connection, tables.studies, where)
             by_pages = search.level is Level.STUDY and not tree and not study_pages.is_exact(where)
             if tree:
@@ -153,6 +158,17 @@ def _of_key(
             yield _asked(_some_series(tables, condition), table, column, part, search)
         else:
             yield _asked(condition, table, column, part, search)
+
+
+def _is_common(connection: Connection, query: Any, search: Search) -> bool:
+    """Tell whether so many rows match that they must not be sorted to show a page of them.
+
+    Below studies SQLite would read and sort all images of a modality; in the order of the rows'
+    own index it finds common ones soon. PostgreSQL knows by its statistics.
+    """
+    if search.level is Level.STUDY or search.study_uid or connection.dialect.name != "sqlite":
+        return False
+    return count(connection, query, _COMMON) >= _COMMON
 
 
 def _parts(column: Column, value: str) -> Sequence[str]:

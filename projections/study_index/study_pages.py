@@ -99,8 +99,7 @@ class StudyPages:
         is_postgres = self._connection.dialect.name == "postgresql"
         if not condition.arms or condition.by_date or is_postgres:
             return condition.clause
-        # SQLite would take any index that fits; a CASE it looks into for every row of ours.
-        return sa.case((condition.clause, 1), else_=0) == 1
+        return looked_into(condition.clause)
 
     def _narrowest(self, most: int) -> tuple[int, Condition | None]:
         """Return the condition that narrows most and how far; `most` says "so many or more".
@@ -141,6 +140,11 @@ def of_key(
     if column.name == "study_date":
         return Condition(clause, (clause,), by_date=True)
     return Condition(clause, *arms(table, column.name, column.kind, value, fuzzy=fuzzy))
+
+
+def looked_into(clause: Clause) -> Clause:
+    """Return a condition that SQLite looks into for every row and takes no index for."""
+    return sa.case((clause, 1), else_=0) == 1
 
 
 def is_exact(conditions: Iterable[Condition]) -> bool:

@@ -279,6 +279,18 @@ def test_instances_of_a_series_a_study_and_of_all(archive):
     assert len(number) == 1
 
 
+@pytest.mark.parametrize("level", [Level.SERIES, Level.INSTANCE])
+@pytest.mark.parametrize(
+    "filters", [(), ((0x00080060, "CT"),), ((NAME, "wang*"), (0x00200011, "1")), ((PID, "PAT-A"),)]
+)
+def test_common_rows_are_walked_along_and_rare_ones_sorted(archive, monkeypatch, level, filters):
+    asked = Search(level=level, filters=filters)
+    sorted_ = archive.searches.find(asked, policy=ALL).items
+    monkeypatch.setattr("projections.study_index.search._COMMON", 1)
+    assert archive.searches.find(asked, policy=ALL).items == sorted_
+    assert sorted_
+
+
 def test_more_attributes_come_when_asked_for(archive):
     def find(level, **options):
         (item,) = archive.searches.find(
