@@ -7,7 +7,7 @@ PS3.5 6.2. Pure; called by `matching.py` for columns and by `kept.py` for values
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import MAXYEAR, UTC, datetime, timedelta, timezone
 from typing import Final
 
 from kernel.refusals import Invalid
@@ -113,8 +113,8 @@ def _span(text: str) -> tuple[datetime, datetime] | None:
 def _end(first: datetime, told: int, digits: int) -> datetime:
     if digits:
         return first + timedelta(microseconds=10 ** (6 - digits) - 1)
-    if first.year == datetime.max.year and told < 3:
-        return datetime.max.replace(tzinfo=first.tzinfo)
+    if first.year == MAXYEAR:
+        return first.replace(month=12, day=31, hour=23, minute=59, second=59)
     if told == 1:
         after = first.replace(year=first.year + 1)
     elif told == 2:
