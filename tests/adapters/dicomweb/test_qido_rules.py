@@ -9,6 +9,8 @@ from tests.adapters.dicomweb.conftest import Door, running
 from tests.support.archive import instance, stable
 from tests.support.imaging import imaging
 
+pytestmark = pytest.mark.tender("R-6.2.4.1")
+
 
 def item(**attributes):
     made = Dataset()

@@ -19,6 +19,7 @@ from kernel.context import Envelope
 from tests.support.archive import OpenGuard, instance, octets, open_archive, stable
 from tests.support.dimse import Receiver, quick
 
+pytestmark = pytest.mark.tender("R-6.2.4.1")
 STUDY_ROOT = StudyRootQueryRetrieveInformationModelFind
 PATIENT_ROOT = PatientRootQueryRetrieveInformationModelFind
 RELATIONAL, COMBINED, FUZZY, EMPTY = 0, 1, 2, 5
