@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
-from adapters.dicomweb.archive import Archive, CommitmentService, WorklistService
+from adapters.dicomweb.archive import Archive, CommitmentRooms, WorklistRooms
 from adapters.dicomweb.endpoint import DicomWeb
 from adapters.dicomweb.kept_pictures import FOLDER, KeptPictures
 from adapters.dicomweb.wado_uri import WadoUri
@@ -85,10 +85,8 @@ def _dicomweb(here: Installation) -> Sequence[tuple[str, ASGIApp]]:
         threads=threads,
         renderers=renderers,
         pictures=KeptPictures(here.settings.directory / FOLDER),
-        worklist=WorklistService(
-            workitems(here), Workitems(here.views), workitem_reports(here)
-        ),
-        commitments=CommitmentService(storage_commitment(here), Commitments(here.views)),
+        worklist=WorklistRooms(workitems(here), Workitems(here.views), workitem_reports(here)),
+        commitments=CommitmentRooms(storage_commitment(here), Commitments(here.views)),
     )
     return ("/dicom-web", DicomWeb(archive)), ("/wado", WadoUri(archive))
 

@@ -95,7 +95,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class WorklistService:
+class WorklistRooms:
     """What UPS-RS stands on."""
 
     perform: PerformWorkitems
@@ -104,7 +104,7 @@ class WorklistService:
 
 
 @dataclass(frozen=True, slots=True)
-class CommitmentService:
+class CommitmentRooms:
     """What storage commitment over the web stands on."""
 
     commits: StorageCommitment
@@ -132,8 +132,8 @@ class Archive:
     prefix: str = "/dicom-web"
     pictures: KeptPictures | None = None
     """Where thumbnails are kept; None: each is made when it is asked for."""
-    worklist: WorklistService | None = None
-    commitments: CommitmentService | None = None
+    worklist: WorklistRooms | None = None
+    commitments: CommitmentRooms | None = None
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a function that may wait, outside of the event loop."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from adapters.dicomweb import decode, encode, workitem_payload
 from adapters.dicomweb.access import Access
-from adapters.dicomweb.archive import Archive, CommitmentService
+from adapters.dicomweb.archive import Archive, CommitmentRooms
 from adapters.http.exchange import Exchange
 from adapters.http.refusals import MethodNotAllowed, NoSuchPath
 from kernel.context import Envelope
@@ -47,8 +47,8 @@ class CommitmentResources:
 
     async def answer(self, exchange: Exchange, subject: Subject, path: list[str]) -> None:
         """Answer a request; `path` begins with `commitment-requests`."""
-        service = self._archive.commitments
-        if service is None or len(path) != 2:
+        rooms = self._archive.commitments
+        if rooms is None or len(path) != 2:
             raise NoSuchPath
         transaction_uid = decode.uid(path[1])
         if exchange.method not in {"POST", "GET", "HEAD"}:
@@ -59,29 +59,29 @@ class CommitmentResources:
             asked = _references(await workitem_payload.attributes_of(exchange))
             envelope = self._archive.guard.envelope(subject, "commitment-rs")
             judged = await self._archive.run(
-                lambda: _commit(service, transaction_uid, asked, envelope)
+                lambda: _commit(rooms, transaction_uid, asked, envelope)
             )
         else:
-            judged = await self._archive.run(lambda: _result(service, transaction_uid))
+            judged = await self._archive.run(lambda: _result(rooms, transaction_uid))
         headers = [(b"cache-control", b"no-store"), (b"vary", b"accept")]
         await workitem_payload.answer(exchange, _told(judged), headers)
 
 
 def _commit(
-    service: CommitmentService, transaction_uid: str, asked: list[Reference], envelope: Envelope
+    rooms: CommitmentRooms, transaction_uid: str, asked: list[Reference], envelope: Envelope
 ) -> Judged:
     """Take responsibility and say at once for what; raises CommitmentTransactionTaken."""
-    service.commits.ask(_REQUESTER, transaction_uid, asked, envelope)
-    return _result(service, transaction_uid)
+    rooms.commits.ask(_REQUESTER, transaction_uid, asked, envelope)
+    return _result(rooms, transaction_uid)
 
 
-def _result(service: CommitmentService, transaction_uid: str) -> Judged:
+def _result(rooms: CommitmentRooms, transaction_uid: str) -> Judged:
     """Judge what was asked for as it is now; raises CommitmentNotKnown."""
-    owed = service.queue.of(_REQUESTER, transaction_uid)
+    owed = rooms.queue.of(_REQUESTER, transaction_uid)
     if owed is None:
         raise CommitmentNotKnown(transaction_uid=transaction_uid)
-    judged = service.commits.judge(owed.references)
-    service.commits.reported(owed, judged)
+    judged = rooms.commits.judge(owed.references)
+    rooms.commits.reported(owed, judged)
     return judged
 
 

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from adapters.dicomweb import faults
 from adapters.dicomweb.access import Access
-from adapters.dicomweb.archive import Archive, WorklistService
+from adapters.dicomweb.archive import Archive, WorklistRooms
 from adapters.http import problem
 from adapters.http.exchange import segments
 from adapters.http.refusals import NoSuchPath
@@ -66,7 +66,7 @@ class NotificationChannel:
         elif isinstance(problem_, Exception) and not isinstance(problem_, OSError):
             raise problem_
 
-    async def _opened(self, scope: Scope) -> tuple[WorklistService, str, Subject]:
+    async def _opened(self, scope: Scope) -> tuple[WorklistRooms, str, Subject]:
         """Return what a channel is for; raises NoSuchPath and the refusals of the guard."""
         worklist = self._archive.worklist
         match segments(scope["path"], self._archive.prefix):
@@ -83,7 +83,7 @@ class NotificationChannel:
                 raise NoSuchPath
 
     async def _tell(
-        self, send: Send, worklist: WorklistService, ae_title: str, subject: Subject
+        self, send: Send, worklist: WorklistRooms, ae_title: str, subject: Subject
     ) -> None:
         """Send what is owed, and what comes to be, until somebody ends it."""
         number = 0

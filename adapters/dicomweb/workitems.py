@@ -11,7 +11,7 @@ from typing import Final
 
 from adapters.dicomweb import decode, faults, workitem_payload
 from adapters.dicomweb.access import Access
-from adapters.dicomweb.archive import Archive, WorklistService
+from adapters.dicomweb.archive import Archive, WorklistRooms
 from adapters.dicomweb.workitem_subscriptions import SubscriptionResources
 from adapters.http import problem
 from adapters.http.exchange import Exchange
@@ -115,7 +115,7 @@ class WorkitemResources:
         await self._retrieve(exchange, subject, sop_uid)
 
     @property
-    def _worklist(self) -> WorklistService:
+    def _worklist(self) -> WorklistRooms:
         worklist = self._archive.worklist
         if worklist is None:
             raise NoSuchPath

@@ -12,7 +12,7 @@ import uvicorn
 from dicomweb_client import DICOMwebClient
 from requests import Session
 
-from adapters.dicomweb.archive import Archive, CommitmentService, Limits, WorklistService
+from adapters.dicomweb.archive import Archive, CommitmentRooms, Limits, WorklistRooms
 from adapters.dicomweb.endpoint import DicomWeb
 from projections.commitments.view import Commitments
 from projections.permissions.policy import clause
@@ -55,7 +55,7 @@ def worklist(made):
     view = Workitems(house.views)
     patience = Patience(timedelta(0), timedelta(0), timedelta(hours=1))
     reports = WorkitemReports(house.facts, view, patience=patience)
-    return WorklistService(perform, view, reports)
+    return WorklistRooms(perform, view, reports)
 
 
 def commitments(made):
@@ -64,7 +64,7 @@ def commitments(made):
     commits = StorageCommitment(
         made.house.facts, queue, made.storage, made.blobs, retrying=retrying
     )
-    return CommitmentService(commits, queue)
+    return CommitmentRooms(commits, queue)
 
 
 @contextmanager
