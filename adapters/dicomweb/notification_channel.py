@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,16 +22,25 @@ from adapters.dicomweb.archive import Archive, WorklistRooms
 from adapters.http import problem
 from adapters.http.exchange import segments
 from adapters.http.refusals import NoSuchPath
-from kernel.refusals import Forbidden, Refusal
+from kernel.refusals import Forbidden, Refusal, Unauthenticated, Unavailable
 from projections.workitems.view import Report
 from registry.access.values import Subject
 from registry.workitems.values import UPS_PUSH
 
 log = logging.getLogger("pianku.dicomweb")
 _LOOK_SECONDS: Final = 0.5
+_MOST_CHANNELS: Final = 64
+"""Of one process; each looks twice a second."""
+_POLICY_VIOLATION: Final = 1008
 _TRY_AGAIN_LATER: Final = 1013
 _MOST_IDS: Final = 1 << 15
 _TRANSACTION: Final = "UPS-RS Event Report"
+
+
+class TooManyChannels(Unavailable):
+    """This process serves as many notification channels as it can."""
+
+    code = "too_many_channels"
 
 
 class NotificationChannel:
@@ -40,17 +49,32 @@ class NotificationChannel:
     def __init__(self, archive: Archive, access: Access) -> None:
         self._archive = archive
         self._access = access
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection (ASGI)."""
         await receive()  # websocket.connect
+        connection = HTTPConnection(scope)
         try:
-            worklist, ae_title, subject = await self._opened(scope)
+            worklist, ae_title = self._target(scope)
+            _check_origin(connection)
+            await self._allowed(connection)
+            if self._open >= _MOST_CHANNELS:
+                raise TooManyChannels
         except Refusal as refusal:
             await _refuse(refusal, scope, send)
             return
-        await send({"type": "websocket.accept"})
-        telling = asyncio.create_task(self._tell(send, worklist, ae_title, subject))
+        self._open += 1
+        try:
+            await send({"type": "websocket.accept"})
+            await self._serve(receive, send, self._tell(send, worklist, ae_title, connection))
+        finally:
+            self._open -= 1
+
+    async def _serve(
+        self, receive: Receive, send: Send, tell: Coroutine[object, object, None]
+    ) -> None:
+        telling = asyncio.create_task(tell)
         leaving = asyncio.create_task(_gone(receive))
         try:
             await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -62,28 +86,34 @@ class NotificationChannel:
         if isinstance(problem_, Refusal):
             # What was not recorded as taken is told once more on the next channel.
             log.info("notification channel closed", extra={"code": problem_.code})
-            await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER})
+            is_over = isinstance(problem_, Unauthenticated | Forbidden)
+            code = _POLICY_VIOLATION if is_over else _TRY_AGAIN_LATER
+            await send({"type": "websocket.close", "code": code})
         elif isinstance(problem_, Exception) and not isinstance(problem_, OSError):
             raise problem_
 
-    async def _opened(self, scope: Scope) -> tuple[WorklistRooms, str, Subject]:
-        """Return what a channel is for; raises NoSuchPath and the refusals of the guard."""
+    def _target(self, scope: Scope) -> tuple[WorklistRooms, str]:
+        """Return what a channel is for; raises NoSuchPath."""
         worklist = self._archive.worklist
         match segments(scope["path"], self._archive.prefix):
             case ["subscribers", ae_title] | ["ws", "subscribers", ae_title] if (
                 worklist and ae_title.isprintable()
             ):
-                connection = HTTPConnection(scope)
-                subject = self._archive.guard.http_subject(connection)
-                _check_origin(connection)
-                # He takes what the subscriber is owed: that is more than to look.
-                await self._access.allow(subject, "store", transaction=_TRANSACTION)
-                return worklist, ae_title, subject
+                return worklist, ae_title
             case _:
                 raise NoSuchPath
 
+    async def _allowed(self, connection: HTTPConnection) -> Subject:
+        """Return the caller; raises the refusals of the guard.
+
+        He takes what the subscriber is owed: that is more than to look.
+        """
+        subject = self._archive.guard.http_subject(connection)
+        await self._access.allow(subject, "store", transaction=_TRANSACTION)
+        return subject
+
     async def _tell(
-        self, send: Send, worklist: WorklistRooms, ae_title: str, subject: Subject
+        self, send: Send, worklist: WorklistRooms, ae_title: str, connection: HTTPConnection
     ) -> None:
         """Send what is owed, and what comes to be, until somebody ends it."""
         number = 0
@@ -94,6 +124,8 @@ class NotificationChannel:
             if not owed:
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
+            # A channel may be open for days: what was granted then may be taken back by now.
+            subject = await self._allowed(connection)
             # Before the first leaves: what is not recorded is not told.
             await self._record(subject, owed)
             for report in owed:

@@ -5,10 +5,12 @@ PS3.18 11.13 and 11.14.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 
 import pytest
 
+from adapters.dicomweb import notification_channel
 from projections.workitems.view import Workitems
 from registry.access.values import Role
 from registry.workitems.events import WorkitemReportsTaken
@@ -119,6 +121,39 @@ def test_who_may_not_hears_nothing(door):
         assert made.status == 101
     with channel(door, "WATCHER/more") as made:
         assert made.status == 404
+
+
+def test_who_may_no_longer_hears_no_more(door):
+    administration = door.imaging.house.administration
+    made = administration.issue_token("away", (Role.SYSTEM,))
+    door.imaging.house.guard.directory.refresh()
+    watch(door)
+    with channel(door, token=made.secret) as heard:
+        begin(door)
+        assert kinds(heard, 2) == [1, 5]
+        administration.revoke_token(made.token_id)
+        door.imaging.house.guard.directory.refresh()
+        begin(door, "1.2")
+        with pytest.raises(ConnectionError, match="1008"):
+            heard.hear()
+
+
+def test_there_is_an_end_to_channels(door, monkeypatch):
+    monkeypatch.setattr(notification_channel, "_MOST_CHANNELS", 1)
+    with channel(door) as made:
+        assert made.status == 101
+        with channel(door) as other:
+            assert other.status == 503
+        made.close()
+    until = time.monotonic() + 10
+    while (status := opened(door)) != 101 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert status == 101
+
+
+def opened(door):
+    with channel(door) as made:
+        return made.status
 
 
 @pytest.mark.parametrize("path", ["/dicom-web/studies", "/dicom-web", "/dicom-web/workitems"])
