@@ -143,6 +143,14 @@ def differences(before: Dataset, after: Dataset, where: str = "") -> list[str]:
     return found
 
 
+def compared_files(before: bytes, after: bytes) -> list[str]:
+    """Return where two files differ, their transfer syntaxes too."""
+    one, other = read(before), read(after)
+    syntaxes = [str(some.file_meta.TransferSyntaxUID) for some in (one, other)]
+    told = differences(one, other)
+    return told if syntaxes[0] == syntaxes[1] else [f"came back in {syntaxes[1]}", *told]
+
+
 def read(octets: bytes) -> FileDataset:
     """Return the data set of a file."""
     with warnings.catch_warnings():

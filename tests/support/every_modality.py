@@ -117,6 +117,11 @@ def matrix() -> list[Sample]:
     return [_made(*one) for one in _rows()]
 
 
+def plain(*kinds: str) -> list[Sample]:
+    """Return kinds such as `SR:88.33` with explicit VRs."""
+    return [_made(*one) for one in _rows() if one[0] in kinds and one[1] == EXPLICIT]
+
+
 def slice_of_matrix() -> list[Sample]:
     """Return every SOP class once, and every transfer syntax, seldom ones first."""
     rows = list(_rows())
