@@ -22,8 +22,11 @@ _MOST_NAMES: Final = 16
 
 
 def groups(value: str) -> list[str]:
-    """Return the component groups that name something, each to be met (`Zhang^San=张^三`)."""
-    return [part for part in value.split("=") if part.strip("^ ")]
+    """Return the component groups that name something, each to be met (`Zhang^San=张^三`).
+
+    A name has three (PS3.5 6.2.1.1); what follows is none.
+    """
+    return [part for part in value.split("=")[:3] if part.strip("^ ")]
 
 
 def patient_name(table: sa.Table, value: str, *, fuzzy: bool) -> Clause:
