@@ -42,7 +42,8 @@ TEXTS = st.one_of(
     st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
     st.text(max_size=40),
     st.sampled_from(PIECES).flatmap(
-        lambda one: st.integers(1, 5000).map(lambda n: (one * n)[:5000])
+        # A client's own bound is 65,536 octets a URL: long values are those of STRANGE.
+        lambda one: st.integers(1, 500).map(lambda n: (one * n)[:500])
     ),
 )
 VALUES = st.one_of(
