@@ -131,8 +131,9 @@ def slice_of_matrix() -> list[Sample]:
         some = [row for row in rows if row[0] == kind]
         one = min(some, key=lambda row: usage.get(row[1], 0))
         usage[one[1]] = usage.get(one[1], 0) + 1
-        chosen.append(_made(*one))
-    return chosen
+        chosen.append(one)
+    chosen += {row[1]: row for row in rows if row[1] not in usage}.values()
+    return [_made(*one) for one in chosen]
 
 
 Row = tuple[str, str, Callable[[Dataset, str], None]]
