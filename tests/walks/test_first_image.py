@@ -28,7 +28,7 @@ def sent(pianku: RunningPianku, tmp_path: Path) -> ct.Series:
 
 
 @pytest.mark.peer("dcmtk")
-@pytest.mark.tender("R-6.2.4.2")
+@pytest.mark.tender("R-6.2.4.2", "N-6")
 def test_a_sent_folder_is_on_the_list_within_five_seconds(
     pianku: RunningPianku, sent: ct.Series
 ) -> None:

@@ -19,7 +19,7 @@ from tests.support import ct, modality
 from tests.support.manifests import foreign_kos
 from tests.support.running import RunningPianku
 
-pytestmark = pytest.mark.peer("dcmtk")
+pytestmark = [pytest.mark.peer("dcmtk"), pytest.mark.tender("R-6.3.4")]
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,7 @@ def stored(pianku: RunningPianku, folder: Path) -> Sequence[Path]:
 
 
 @pytest.mark.peer("orthanc", "dcmtk")
+@pytest.mark.tender("R-6.2.4.2")
 def test_another_archive_asks_and_is_told(
     pianku: RunningPianku, archive: Orthanc, tmp_path: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_another_archive_asks_and_is_told(
 
 
 @pytest.mark.peer("dcmtk")
+@pytest.mark.tender("R-6.2.4.2")
 def test_the_report_survives_kill_9(engine_dsn: str | None, tmp_path: Path) -> None:
     at, reports = free_port(), list[Dataset]()
     settings = {"PIANKU_DIMSE__RETRY_SECONDS": "1", "PIANKU_DIMSE__LONGEST_WAIT_SECONDS": "1"}

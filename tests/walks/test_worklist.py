@@ -14,7 +14,7 @@ import pytest
 from tests.support import ct, modality
 from tests.support.running import RunningPianku
 
-pytestmark = pytest.mark.peer("dcmtk")
+pytestmark = [pytest.mark.peer("dcmtk"), pytest.mark.tender("R-6.2.4.1")]
 
 
 def scheduled(pianku: RunningPianku, accession: str) -> list[str]:

@@ -190,6 +190,7 @@ def test_an_octet_a_moment_in_each_phase_by_many_at_once(receive, archive, nothi
     assert list(archive.stored()) == [instance(2, study="SLOW").SOPInstanceUID]
 
 
+@pytest.mark.tender("R-6.2.4.2")
 def test_fifty_associations_at_once(serve, archive, large, nothing_held):
     receiver = serve(limits=quick(stall_seconds=20.0, idle_seconds=20.0, artim_seconds=20.0))
     together = threading.Barrier(50)

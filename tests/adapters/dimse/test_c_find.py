@@ -126,6 +126,7 @@ def test_the_character_set_of_the_answer(serve, filled, asked, told):
 
 
 @pytest.mark.parametrize("charset", ["ISO_IR 192", "GB18030"])
+@pytest.mark.tender("R-6.2.4.1")
 def test_chinese_names_are_found(serve, filled, charset):
     keys = {
         "SpecificCharacterSet": charset,

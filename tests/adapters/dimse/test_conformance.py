@@ -22,6 +22,8 @@ from adapters.dimse.limits import Limits
 from server.conformance import statement
 from tests.support.dimse import EXPLICIT, IMPLICIT, raw_peer
 
+pytestmark = pytest.mark.tender("R-2.i", "R-3.1")
+
 TEXT = statement()
 STORAGE_ARC = "1.2.840.10008.5.1.4.1.1."
 PRIVATE_CLASS, PRIVATE_SYNTAX = "1.3.12.2.1107.5.9.1", "1.2.276.0.7230010.3.3"

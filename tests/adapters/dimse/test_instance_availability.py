@@ -69,6 +69,7 @@ def port(serve, archive):
     return serve(more={(0x0140, Operation.AVAILABILITY): notes}).port
 
 
+@pytest.mark.tender("R-6.2.4.2")
 def test_what_another_archive_tells_is_noted_and_seen(port, archive):
     assert tell(port, notice(), notice(), uid="1.2.3.4") == [0, 0x0111]
     ((source, _, noted),) = Availability(archive.views.database).notices("1.2")
@@ -175,6 +176,7 @@ def owed(archive, study="A"):
     return [o.state for o in Availability(archive.views.database).of_study(stable(study))]
 
 
+@pytest.mark.tender("R-6.2.4.2")
 def test_a_complete_study_is_told_once_and_a_grown_one_again(archive, guard, notifier, complete):
     at, ris = free_port(), Listener()
     guard.destinations["RIS"] = ("127.0.0.1", at)

@@ -243,6 +243,7 @@ def test_mado_of_several_accession_numbers_none_is_the_studys():
 
 @pytest.mark.peer("dicom3tools")
 @pytest.mark.parametrize("accession", ["A1", ""])
+@pytest.mark.tender("R-3.1")
 def test_dciodvfy_finds_no_error(tmp_path, accession):
     made = replace(a_manifest(), accession_number=accession, orders=())
     assert "Error" not in _validated(tmp_path, made)
