@@ -236,6 +236,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/procedure-steps": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List Procedure Steps
+         * @description List performed procedure steps by accession number, study and status.
+         */
+        readonly get: operations["list_procedure_steps"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/session": {
         readonly parameters: {
             readonly query?: never;
@@ -324,6 +344,110 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/studies/{study_uid}/availability": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Read Availability
+         * @description Tell whom we told of a study, and what other archives told us of it.
+         */
+        readonly get: operations["read_availability"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/studies/{study_uid}/corrections": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List Corrections
+         * @description Tell what was ever done to a study, oldest first.
+         */
+        readonly get: operations["list_corrections"];
+        readonly put?: never;
+        /**
+         * Correct Study
+         * @description Have attributes of a study told otherwise; stored octets stay.
+         */
+        readonly post: operations["correct_study"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/studies/{study_uid}/moves": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Move Instances
+         * @description Split a study, or merge it into another of the patient.
+         */
+        readonly post: operations["move_instances"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/studies/{study_uid}/reassignment": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Reassign Study
+         * @description Give a study to another patient who is known.
+         */
+        readonly post: operations["reassign_study"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/studies/{study_uid}/reversals": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Take Back
+         * @description Take back a correction, reassignment or move.
+         */
+        readonly post: operations["take_back"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/tokens": {
         readonly parameters: {
             readonly query?: never;
@@ -389,6 +513,37 @@ export interface components {
             readonly roles: readonly string[];
         };
         /**
+         * ActOnStudy
+         * @description A correction, reassignment or move that was done.
+         */
+        readonly ActOnStudy: {
+            /**
+             * At
+             * Format: date-time
+             */
+            readonly at: string;
+            /** From Study Uid */
+            readonly from_study_uid: string;
+            /** Instance Count */
+            readonly instance_count: number;
+            /** Kind */
+            readonly kind: string;
+            /** Position */
+            readonly position: number;
+            /** Reason */
+            readonly reason: string;
+            /** Reverted */
+            readonly reverted: boolean;
+            /** Reverts */
+            readonly reverts: number;
+            /** Tags */
+            readonly tags: readonly string[];
+            /** To Study Uid */
+            readonly to_study_uid: string;
+            /** Who */
+            readonly who: string;
+        };
+        /**
          * AeTitle
          * @description An AE title and what it is allowed.
          */
@@ -397,6 +552,7 @@ export interface components {
             readonly ae_title: string;
             /** Host */
             readonly host: string;
+            readonly limits: components["schemas"]["AeTitleLimits-Output"];
             /** Networks */
             readonly networks: readonly string[];
             /** Port */
@@ -416,6 +572,18 @@ export interface components {
              * @default
              */
             readonly host?: string;
+            /**
+             * @default {
+             *       "certificates": [],
+             *       "max_associations": 0,
+             *       "reached_by_tls": false,
+             *       "services": [],
+             *       "sop_classes": [],
+             *       "tls": false,
+             *       "transfer_syntaxes": []
+             *     }
+             */
+            readonly limits?: components["schemas"]["AeTitleLimits-Input"];
             /** Networks */
             readonly networks: readonly string[];
             /**
@@ -425,6 +593,67 @@ export interface components {
             readonly port?: number;
             /** Rights */
             readonly rights: readonly string[];
+        };
+        /**
+         * AeTitleLimits
+         * @description What an AE title is held to; an empty list restricts nothing.
+         */
+        readonly "AeTitleLimits-Input": {
+            /**
+             * Certificates
+             * @default []
+             */
+            readonly certificates?: readonly string[];
+            /**
+             * Max Associations
+             * @default 0
+             */
+            readonly max_associations?: number;
+            /**
+             * Reached By Tls
+             * @default false
+             */
+            readonly reached_by_tls?: boolean;
+            /**
+             * Services
+             * @default []
+             */
+            readonly services?: readonly string[];
+            /**
+             * Sop Classes
+             * @default []
+             */
+            readonly sop_classes?: readonly string[];
+            /**
+             * Tls
+             * @default false
+             */
+            readonly tls?: boolean;
+            /**
+             * Transfer Syntaxes
+             * @default []
+             */
+            readonly transfer_syntaxes?: readonly string[];
+        };
+        /**
+         * AeTitleLimits
+         * @description What an AE title is held to beside its rights; an empty list restricts nothing.
+         */
+        readonly "AeTitleLimits-Output": {
+            /** Certificates */
+            readonly certificates: readonly string[];
+            /** Max Associations */
+            readonly max_associations: number;
+            /** Reached By Tls */
+            readonly reached_by_tls: boolean;
+            /** Services */
+            readonly services: readonly string[];
+            /** Sop Classes */
+            readonly sop_classes: readonly string[];
+            /** Tls */
+            readonly tls: boolean;
+            /** Transfer Syntaxes */
+            readonly transfer_syntaxes: readonly string[];
         };
         /**
          * AuditPage
@@ -490,6 +719,22 @@ export interface components {
             readonly user_kind: string;
         };
         /**
+         * AvailabilityNotice
+         * @description What another archive told us of a study.
+         */
+        readonly AvailabilityNotice: {
+            /** At */
+            readonly at: string;
+            /** Instance Count */
+            readonly instance_count: number;
+            /** Retrieve Ae Titles */
+            readonly retrieve_ae_titles: readonly string[];
+            /** Source */
+            readonly source: string;
+            /** Unavailable Count */
+            readonly unavailable_count: number;
+        };
+        /**
          * Certificate
          * @description A trusted TLS client certificate.
          */
@@ -512,6 +757,23 @@ export interface components {
             readonly label: string;
             /** Roles */
             readonly roles: readonly string[];
+        };
+        /**
+         * Correction
+         * @description Attributes by keyword with their new values; an empty one empties.
+         */
+        readonly Correction: {
+            /**
+             * Dry Run
+             * @default false
+             */
+            readonly dry_run?: boolean;
+            /** Reason */
+            readonly reason: string;
+            /** Values */
+            readonly values: {
+                readonly [key: string]: string;
+            };
         };
         /**
          * Credentials
@@ -582,6 +844,34 @@ export interface components {
             readonly token_id: string;
         };
         /**
+         * MoveOfInstances
+         * @description What is to belong to another study; no series and instances named: all.
+         */
+        readonly MoveOfInstances: {
+            /**
+             * Dry Run
+             * @default false
+             */
+            readonly dry_run?: boolean;
+            /** Reason */
+            readonly reason: string;
+            /**
+             * Series Uids
+             * @default []
+             */
+            readonly series_uids?: readonly string[];
+            /**
+             * Sop Uids
+             * @default []
+             */
+            readonly sop_uids?: readonly string[];
+            /**
+             * To Study Uid
+             * @default
+             */
+            readonly to_study_uid?: string;
+        };
+        /**
          * NewAccount
          * @description An account to create.
          */
@@ -604,6 +894,21 @@ export interface components {
             readonly roles: readonly string[];
         };
         /**
+         * NewPatient
+         * @description Whose a study is.
+         */
+        readonly NewPatient: {
+            /**
+             * Dry Run
+             * @default false
+             */
+            readonly dry_run?: boolean;
+            /** Patient Id */
+            readonly patient_id: string;
+            /** Reason */
+            readonly reason: string;
+        };
+        /**
          * NewToken
          * @description A bearer token to issue.
          */
@@ -614,6 +919,26 @@ export interface components {
             readonly label: string;
             /** Roles */
             readonly roles: readonly string[];
+        };
+        /**
+         * Outcome
+         * @description What was done, or would be.
+         */
+        readonly Outcome: {
+            /** Instance Count */
+            readonly instance_count: number;
+            /** Kind */
+            readonly kind: string;
+            /** Position */
+            readonly position: number;
+            /** Series */
+            readonly series: readonly components["schemas"]["SeriesThere"][];
+            /** Study Uid */
+            readonly study_uid: string;
+            /** Tags */
+            readonly tags: readonly string[];
+            /** To Study Uid */
+            readonly to_study_uid: string;
         };
         /**
          * PasswordChange
@@ -665,6 +990,65 @@ export interface components {
             readonly type?: string;
         };
         /**
+         * ProcedureStep
+         * @description One performed procedure step.
+         */
+        readonly ProcedureStep: {
+            /** Accession Numbers */
+            readonly accession_numbers: readonly string[];
+            /** Changed At */
+            readonly changed_at: string;
+            /** Description */
+            readonly description: string;
+            /** Discontinuation Reason */
+            readonly discontinuation_reason: string;
+            /** Instance Count */
+            readonly instance_count: number;
+            /** Missing */
+            readonly missing: readonly string[];
+            /** Missing Count */
+            readonly missing_count: number;
+            /** Modality */
+            readonly modality: string;
+            /** Patient Key */
+            readonly patient_key: string;
+            /** Performed Step Id */
+            readonly performed_step_id: string;
+            /** Series Count */
+            readonly series_count: number;
+            /** Sop Uid */
+            readonly sop_uid: string;
+            /** Started At */
+            readonly started_at: string;
+            /** Station Ae */
+            readonly station_ae: string;
+            readonly status: components["schemas"]["Status"];
+            /** Study Uids */
+            readonly study_uids: readonly string[];
+        };
+        /**
+         * ProcedureStepPage
+         * @description One page of steps, the last begun first.
+         */
+        readonly ProcedureStepPage: {
+            /** Items */
+            readonly items: readonly components["schemas"]["ProcedureStep"][];
+            /** Total */
+            readonly total: number;
+        };
+        /**
+         * Recipient
+         * @description How far one AE was told of a study.
+         */
+        readonly Recipient: {
+            /** Ae Title */
+            readonly ae_title: string;
+            /** Attempts */
+            readonly attempts: number;
+            /** State */
+            readonly state: string;
+        };
+        /**
          * Representative
          * @description The instance that stands for a series in a thumbnail.
          */
@@ -673,6 +1057,24 @@ export interface components {
             readonly frames: number;
             /** Sop Uid */
             readonly sop_uid: string;
+        };
+        /**
+         * Reversal
+         * @description Which act is taken back.
+         */
+        readonly Reversal: {
+            /**
+             * Dry Run
+             * @default false
+             */
+            readonly dry_run?: boolean;
+            /**
+             * Position
+             * @default 0
+             */
+            readonly position?: number;
+            /** Reason */
+            readonly reason: string;
         };
         /**
          * RoleAssignment
@@ -709,6 +1111,18 @@ export interface components {
             readonly viewable: "image" | "document" | "none";
         };
         /**
+         * SeriesThere
+         * @description A series and where it went.
+         */
+        readonly SeriesThere: {
+            /** Instance Count */
+            readonly instance_count: number;
+            /** Series Uid */
+            readonly series_uid: string;
+            /** To Series Uid */
+            readonly to_series_uid: string;
+        };
+        /**
          * Session
          * @description The signed-in person.
          */
@@ -731,6 +1145,22 @@ export interface components {
             readonly roles: readonly string[];
             /** User */
             readonly user: string;
+        };
+        /**
+         * Status
+         * @description Performed Procedure Step Status (0040,0252).
+         * @enum {string}
+         */
+        readonly Status: "IN PROGRESS" | "COMPLETED" | "DISCONTINUED";
+        /**
+         * StudyAvailability
+         * @description Whom we told of a study, and who told us.
+         */
+        readonly StudyAvailability: {
+            /** Noted */
+            readonly noted: readonly components["schemas"]["AvailabilityNotice"][];
+            /** Told */
+            readonly told: readonly components["schemas"]["Recipient"][];
         };
         /**
          * StudyDetail
@@ -1945,6 +2375,86 @@ export interface operations {
             };
         };
     };
+    readonly list_procedure_steps: {
+        readonly parameters: {
+            readonly query?: {
+                readonly accession?: string;
+                readonly study?: string;
+                readonly status?: components["schemas"]["Status"] | null;
+                readonly offset?: number;
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ProcedureStepPage"];
+                };
+            };
+            /** @description Bad Request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Service Unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly read_session: {
         readonly parameters: {
             readonly query?: never;
@@ -2325,6 +2835,478 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["StudyDetail"];
+                };
+            };
+            /** @description Bad Request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Service Unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly read_availability: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly study_uid: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StudyAvailability"];
+                };
+            };
+            /** @description Bad Request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Service Unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly list_corrections: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly study_uid: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": readonly components["schemas"]["ActOnStudy"][];
+                };
+            };
+            /** @description Bad Request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Service Unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly correct_study: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly study_uid: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Correction"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Outcome"];
+                };
+            };
+            /** @description Bad Request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Service Unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly move_instances: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly study_uid: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["MoveOfInstances"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Outcome"];
+                };
+            };
+            /** @description Bad Request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Service Unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly reassign_study: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly study_uid: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewPatient"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Outcome"];
+                };
+            };
+            /** @description Bad Request */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Service Unavailable */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly take_back: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly study_uid: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Reversal"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Outcome"];
                 };
             };
             /** @description Bad Request */
