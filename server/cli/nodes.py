@@ -1,6 +1,6 @@
 """`pianku nodes list|allow|revoke`: DICOM nodes, what each may do and how it is reached.
 
-Design A6, PS3.15 B.12. What the security administrator does in the browser, for whoever sets up
+Design A6, PS3.15 B.12. What the security administrator does by the portal's API, for whoever sets up
 an installation by script; each change is an event. Running receivers follow within a second.
 """
 
