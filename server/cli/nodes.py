@@ -1,7 +1,8 @@
 """`pianku nodes list|allow|revoke`: DICOM nodes, what each may do and how it is reached.
 
-Design A6, PS3.15 B.12. What the security administrator does by the portal's API, for whoever sets up
-an installation by script; each change is an event. Running receivers follow within a second.
+Design A6, PS3.15 B.12. What the security administrator does by the portal's API, for whoever
+sets up an installation by script; each change is an event. Running receivers follow within a
+second.
 """
 
 from __future__ import annotations
