@@ -32,7 +32,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.")] = 8080
-    workers: Annotated[int, Meta(ge=1, description="HTTP worker processes.")] = 1
+    workers: Annotated[int, Meta(ge=1, description="HTTP worker processes.")] = 2
     tls_certificate: Annotated[str, Meta(description="PEM certificate chain; empty = no TLS.")] = ""
     tls_key: Annotated[str, Meta(description="PEM private key of the certificate.")] = ""
     client_ca: Annotated[

@@ -1,10 +1,31 @@
 """An archive and a receiver for it."""
 
 import pytest
+from pynetdicom.association import Association
 
 from kernel.context import Envelope
 from tests.support.archive import OpenGuard, instance, octets, open_archive
 from tests.support.dimse import Receiver, quick
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _answers_reach_who_waits():
+    """Mend a race of pynetdicom's requestor, which a receiver in the same process can win.
+
+    Its reactor thread says that it pauses, does not yet, and may take the answer that the
+    sender waits for; the answer goes back to the queue, where the sender finds it.
+    """
+    serve_request = Association._serve_request
+
+    def not_answers(self, msg, context_id):
+        if self.is_requestor and not msg.is_valid_request:
+            self.dimse.msg_queue.put((context_id, msg))
+        else:
+            serve_request(self, msg, context_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Association, "_serve_request", not_answers)
+        yield
 
 
 @pytest.fixture

@@ -84,7 +84,8 @@ def test_colour_is_kept_and_told_rightly(syntax, planar):
     theirs = pydicom.dcmread(pydicom.filebase.DicomBytesIO(made))
     expected = {"1.2.840.10008.1.2.4.90": "YBR_RCT"}.get(syntax, "RGB")
     assert theirs.PhotometricInterpretation == expected
-    assert theirs.PlanarConfiguration == (1 if syntax == RLE else 0)
+    # Also for RLE, whose segments are planes whatever this says (PS3.5 8.2.2).
+    assert theirs.PlanarConfiguration == 0
     assert np.array_equal(theirs.pixel_array, RGB)
     header, (frame,) = drawn.opened(made)
     samples, photometric = decode(header, frame)
