@@ -167,6 +167,7 @@ class ViewsDatabase:
         self._barrier_seconds = barrier_seconds
         self._tables: dict[tuple[str, str], Any] = {}
         self._live: dict[str, tuple[float, Generation]] = {}
+        self._reached: dict[str, int] = {}
 
     def create(self) -> None:
         """Make what is missing: the catalogue, and a generation for every view and version."""
@@ -258,6 +259,8 @@ class ViewsDatabase:
     def wait_for(self, view: str, position: int) -> None:
         """Block until the view has applied the event at `position`; raises ViewBehind."""
         bell = self.bells.get(self.specs[view].ledger)
+        if self._reached.get(view, -1) >= position:
+            return  # a view never goes back: another generation takes over when it is as far
         deadline = time.monotonic() + self._barrier_seconds
         ring_at = 0.0
         pause = 0.001
@@ -271,6 +274,7 @@ class ViewsDatabase:
                 ring_at = moment + _RING_AGAIN_SECONDS
             time.sleep(pause)
             pause = min(pause * 1.5, 0.02)
+        self._reached[view] = max(position, self._reached.get(view, -1))
 
     def _position(self, view: str) -> int:
         version = self.specs[view].version

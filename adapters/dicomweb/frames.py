@@ -59,8 +59,8 @@ class FrameResources:
 
     async def place(self, study_uid: str, series_uid: str, sop_uid: str) -> Location:
         """Return where an instance lies by now, if it lies under this path."""
-        found = await self._archive.run(self._archive.storage.locate_many, (sop_uid,))
-        return _under(found.get(sop_uid), study_uid, series_uid)
+        found = await self._archive.run(self._archive.storage.place, sop_uid)
+        return _under(found, study_uid, series_uid)
 
     async def answer(
         self, exchange: Exchange, subject: Subject, location: Location, numbers: tuple[int, ...]

@@ -51,6 +51,8 @@ class StorageMap:
         self._database = database
         self._lock = threading.Lock()
         self._held: OrderedDict[str, tuple[float, Location]] = OrderedDict()
+        self._placed: OrderedDict[str, tuple[int, Location]] = OrderedDict()
+        """By instance: the end of the ledger when it was looked up, and where it lay."""
 
     def remembered(self, sop_uid: str) -> Location | None:
         """Return the location if it is in memory (no I/O: safe on an event loop)."""
@@ -70,6 +72,24 @@ class StorageMap:
                 self._remember(found)
                 return found
         return None
+
+    def place(self, sop_uid: str) -> Location | None:
+        """Return where an instance lies by now, or None when there is no such instance.
+
+        From memory while nothing at all was recorded since it was looked up.
+        """
+        head = self._database.head(NAME)
+        held = self._placed.get(sop_uid)
+        if held is not None and held[0] == head:
+            return held[1]
+        found = self.locate_many((sop_uid,)).get(sop_uid)
+        if found is not None:
+            with self._lock:
+                self._placed[sop_uid] = (head, found)
+                self._placed.move_to_end(sop_uid)
+                if len(self._placed) > _REMEMBERED:
+                    self._placed.popitem(last=False)
+        return found
 
     def locate_many(self, sop_uids: Iterable[str], *, held: bool = False) -> dict[str, Location]:
         """Return those of the instances that are known, by SOP Instance UID.
